@@ -1,0 +1,134 @@
+"""A kernel tree as a directory of files."""
+
+import os
+import stat
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from converter.errors import InputError
+from converter.tree.entry import LARGEST, SUFFIXES, Entry, Tree, Unreadable, kernel_version
+from converter.tree.problems import Problems, shown
+
+# O_NONBLOCK: a FIFO that took the file's place since the listing must not hang the scan.
+_READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+def open_files(path: str) -> Tree:
+    """The files below the directory `path`; raises InputError when they are not a kernel tree."""
+    root = os.path.realpath(path)
+    listed_ns = time.time_ns()
+    version = _version(path, root)
+    problems = Problems()
+    entries = _listing(os.fsencode(root), problems)
+    return Tree(
+        name=os.path.basename(root) or root,
+        root=root,
+        revision=None,
+        kernel_version=version,
+        entries=tuple(entries),
+        warnings=problems.lines(),
+        listed_ns=listed_ns,
+        reader=FileReader(root),
+    )
+
+
+def _version(path: str, root: str) -> str:
+    try:
+        version = kernel_version(_contents(os.path.join(os.fsencode(root), b"Makefile")))
+    except OSError as error:
+        hint = "; name a revision (--rev) to read it from git" if os.path.exists(os.path.join(root, ".git")) else ""
+        raise InputError(f"{shown(path)}: not a kernel tree: Makefile: {_reason(error)}{hint}") from None
+    if version is None:
+        raise InputError(f"{shown(path)}: not a kernel tree: its Makefile has no VERSION and PATCHLEVEL")
+    if not any(os.path.isdir(os.path.join(root, place)) for place in ("mm", "arch", "include/linux")):
+        raise InputError(f"{shown(path)}: not a kernel tree: none of mm/, arch/ and include/linux/ is there")
+    return version
+
+
+def _listing(root: bytes, problems: Problems) -> list[Entry]:
+    """Every scanned file below `root`, by path. Symlinks and directories named with a leading dot are passed over."""
+    entries: list[Entry] = []
+    pending = [b""]
+    while pending:
+        prefix = pending.pop()
+        try:
+            with os.scandir(os.path.join(root, prefix)) as directory:
+                for item in directory:
+                    if item.is_dir(follow_symlinks=False):
+                        if not item.name.startswith(b"."):
+                            pending.append(prefix + item.name + b"/")
+                    elif item.name.endswith(SUFFIXES) and not item.is_symlink():
+                        _add(entries, prefix, item, problems)
+        except OSError as error:
+            problems.add(f"directory not read: {_reason(error)}", _text(prefix.rstrip(b"/")) or ".")
+    entries.sort()
+    return entries
+
+
+def _add(entries: list[Entry], prefix: bytes, item: os.DirEntry[bytes], problems: Problems) -> None:
+    path = _text(prefix + item.name)
+    try:
+        status = item.stat(follow_symlinks=False)
+    except OSError as error:
+        problems.add(f"file not read: {_reason(error)}", path)
+        return
+    if not stat.S_ISREG(status.st_mode):
+        problems.add("not a regular file, passed over", path)
+        return
+    size = status.st_size
+    entries.append(Entry(path, size, (size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)))
+
+
+def _text(path: bytes) -> str:
+    # Not os.fsdecode: the same tree must have the same paths in every locale.
+    return path.decode("utf-8", "surrogateescape")
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or type(error).__name__
+
+
+def _contents(path: bytes) -> bytes:
+    """The bytes of a regular file; raises OSError, also where `path` is a symlink or no regular file."""
+    descriptor = os.open(path, _READ_FLAGS)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(0, "not a regular file")
+        if status.st_size > LARGEST:
+            raise OSError(0, f"larger than {LARGEST >> 20} MiB")
+        data = os.read(descriptor, status.st_size + 1)
+        if len(data) == status.st_size:
+            return data
+        parts = [data]
+        while part := os.read(descriptor, 1 << 20):
+            parts.append(part)
+        return b"".join(parts)
+    finally:
+        os.close(descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class FileReader:
+    """Reads files below `root`; opens no symlink, no FIFO and no device."""
+
+    root: str
+
+    def read(self, entry: Entry) -> bytes:
+        """The bytes of a file; raises Unreadable."""
+        try:
+            return _contents(os.path.join(os.fsencode(self.root), entry.path.encode("utf-8", "surrogateescape")))
+        except OSError as error:
+            raise Unreadable(entry.path, _reason(error)) from None
+
+    def read_many(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | Unreadable]]:
+        """Every entry with its bytes, or why it has none."""
+        for entry in entries:
+            try:
+                yield entry, self.read(entry)
+            except Unreadable as error:
+                yield entry, error
+
+    def close(self) -> None:
+        """Nothing stays open between files."""

@@ -1,0 +1,40 @@
+"""Trouble with single files: counted by kind, one line for each kind, however many files there are."""
+
+_ESCAPES = dict(zip(b'\a\b\t\n\v\f\r"\\', ("\\a", "\\b", "\\t", "\\n", "\\v", "\\f", "\\r", '\\"', "\\\\"), strict=True))
+
+
+def shown(path: str) -> str:
+    """A path as it can be printed on one line of a terminal: quoted as git does it (core.quotePath) where need be."""
+    if path.isprintable() and not path.startswith('"'):
+        return path
+    text = []
+    for char in path:
+        if char.isprintable() and char not in '"\\':
+            text.append(char)
+            continue
+        for byte in char.encode("utf-8", "surrogateescape"):
+            text.append(_ESCAPES.get(byte) or f"\\{byte:03o}")
+    return f'"{"".join(text)}"'
+
+
+class Problems:
+    """Counts problems by what is wrong and keeps the first path of each."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, str] = {}
+        self._count: dict[str, int] = {}
+
+    def add(self, what: str, path: str) -> None:
+        """One more `what` (a short phrase, "directory not read: Permission denied") at `path`."""
+        self._first.setdefault(what, path)
+        self._count[what] = self._count.get(what, 0) + 1
+
+    def lines(self) -> tuple[str, ...]:
+        """One line a kind, in the order in which each was first met: "mm/x.c: cannot be read (and 3 more)"."""
+        return tuple(
+            f"{shown(self._first[what])}: {what}" + (f" (and {count - 1} more)" if count > 1 else "")
+            for what, count in self._count.items()
+        )
+
+    def __len__(self) -> int:
+        return sum(self._count.values())

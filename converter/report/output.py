@@ -1,0 +1,65 @@
+"""Where a report goes: standard output, or a file that is replaced as a whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from converter.errors import InputError
+
+
+def write(path: str | Path | None, content: bytes) -> None:
+    """Put the bytes at `path`; None or "-" is standard output.
+
+    A regular file is replaced atomically: whoever reads it sees the old content or the new, also after a full disk or
+    an interrupt. A device or a FIFO is written to. A reader that closes the pipe early is no error. Raises InputError
+    where the bytes cannot be written.
+    """
+    if path is None or str(path) == "-":
+        _to_stdout(content)
+        return
+    target = Path(path)
+    try:
+        if target.exists() and not target.is_file():
+            target.write_bytes(content)
+        else:
+            _replace(target.resolve(), content)
+    except OSError as error:
+        raise InputError(f"{path}: cannot write: {error.strerror or error}; what was there is unchanged") from error
+
+
+def _replace(target: Path, content: bytes) -> None:
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(_mode(target))
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _mode(target: Path) -> int:
+    """The permissions that a plain open(2) would leave: the file's own, or what the umask grants."""
+    if target.exists():
+        return target.stat().st_mode & 0o7777
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o666 & ~umask
+
+
+def _to_stdout(content: bytes) -> None:
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        # What is left in Python's buffer must not be tried again when the process ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise InputError(f"standard output: cannot write: {error.strerror or error}") from error

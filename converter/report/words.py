@@ -1,0 +1,36 @@
+"""How a site is said in one line, for the formats that people read."""
+
+from __future__ import annotations
+
+import re
+
+from converter.classify.record import Site
+
+STATUS = {
+    "decided": "a rename is right",
+    "review": "a best guess, or none: a person decides",
+    "logic": "a rename is not enough: both units meet here",
+    "definition": "defines the family",
+    "inert": "comment, string, documentation or user-space code",
+}
+"""What each status asks of the reader."""
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def printable(text: str) -> str:
+    """The text on one line and without terminal controls, whatever a file of the tree is called."""
+    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+
+
+def message(site: Site) -> str:
+    """What pgconv says of the site, e.g. "PAGE_SIZE -> PTE_SIZE: decided (page-table-step, 0.99)"."""
+    name = f"{site.macro} -> {site.replacement}" if site.replacement and site.status != "inert" else site.macro
+    about = [site.role] if site.role else []
+    if site.policy:
+        about.append(f"policy {site.policy_key}" if site.policy_key else "policy")
+    if site.status in ("decided", "review") and site.unit:
+        about.append(f"{site.confidence:.2f}")
+    text = f"{name}: {site.status}" + (f" ({', '.join(about)})" if about else "")
+    return f"{text}; {site.missing}" if site.missing else text

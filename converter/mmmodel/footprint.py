@@ -7,29 +7,26 @@ page holds beyond the PTE_SIZE pages that were present in it, so it is 0 at PG_S
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.mmmodel.geometry import Geometry
-from converter.mmmodel.procfs import Indexes, Process, Residency, Skipped
+from converter.mmmodel.geometry import ENTRIES, ENTRIES_SHIFT, STRUCT_PAGE_SIZE, Geometry
+from converter.mmmodel.procfs import Indexes, Process, Residency, no_pages
 
 CAUSES = {
     "misaligned": "the page begins before its VMA does",
-    "vma-end": "the page goes on after its VMA ends",
-    "table-crossing": "the page goes on behind a page-table boundary, where naive code maps another page",
-    "cow-siblings": "neighbours copied along with a written page of a private file mapping",
-    "untouched": "neighbours inside the VMA or file that are not mapped",
-    "file-tails": "the page goes on after the end of its file",
+    "vma_end": "the page goes on after its VMA ends",
+    "crossing": "the rest lies behind a page-table boundary, where naive code maps another page",
+    "cow_siblings": "neighbours copied along with a written page of a private file mapping",
+    "unmapped_siblings": "neighbours inside the VMA or file that are not mapped",
+    "file_tails": "the page goes on after the end of its file",
 }
 """Every cause of waste, and what it means."""
 
-STRUCT_PAGE = 64
-"""Bytes of one struct page (include/linux/mm_types.h, x86_64 defconfig)."""
-
-_Counts = NDArray[np.int64]
+_Waste = dict[str, NDArray[np.int64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,46 +34,187 @@ class Tables:
     """Page tables of one process: how many 4 KiB tables, and the bytes that they hold under each strategy."""
 
     count: int
-    whole_page: int  # each table in an order-0 page of its own
+    whole_page: int  # each in an order-0 page of its own
     packed: int  # several to an order-0 page
+
+    def __add__(self, other: Tables) -> Tables:
+        return Tables(self.count + other.count, self.whole_page + other.whole_page, self.packed + other.packed)
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Memory held at one PG_SIZE, in bytes. by_area has one figure for each area that was measured, in its order."""
+    """Memory held at one PG_SIZE, in bytes."""
 
+    pg_size: int
     anon: int
     file: int
     waste: dict[str, int]
-    by_area: tuple[int, ...]
+    by_label: dict[str, int]  # a file's pages count for the first mapping of it
+    tables: Tables
 
     @property
     def total(self) -> int:
+        """Without page tables."""
         return self.anon + self.file
 
     @property
     def struct_pages(self) -> int:
-        """pages of a geometry times STRUCT_PAGE needs the geometry; see Footprint.struct_pages."""
-        raise NotImplementedError
+        """Bytes of the struct pages that describe it."""
+        return self.total // self.pg_size * STRUCT_PAGE_SIZE
 
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """How the areas lie on a PG_SIZE grid."""
+    """How many areas do not fit a PG_SIZE grid."""
 
     areas: int
     off_grid: int  # an edge that PG_SIZE does not divide
     backed: int
-    incongruent: int  # address and file offset differ modulo PG_SIZE
+    incongruent: int  # backed by a file, and address and offset differ modulo PG_SIZE
 
 
-@dataclass(frozen=True, slots=True)
-class _Waste:
-    """Parts of pages, in PTE_SIZE units, one figure for each page."""
+def measure(process: Process, geometry: Geometry) -> Held:
+    """What one process holds, each file page that it maps counted once."""
+    areas = process.areas
+    size = geometry.pg_size
+    owners, anon_waste = _anonymous(areas, geometry)
+    first, file_waste = _cached(areas, geometry)
+    slots = np.bincount(owners, minlength=len(areas)) + np.bincount(first, minlength=len(areas))
+    by_label: dict[str, int] = {}
+    for residency, pages in zip(areas, slots.tolist(), strict=True):
+        label = residency.area.label
+        by_label[label] = by_label.get(label, 0) + pages * size
+    return Held(
+        pg_size=size,
+        anon=len(owners) * size,
+        file=len(first) * size,
+        waste=_in_bytes(geometry, anon_waste, file_waste),
+        by_label=by_label,
+        tables=count_tables(areas, geometry),
+    )
 
-    area: NDArray[np.int64]
-    parts: dict[str, _Counts] = field(default_factory=dict)
 
-    @property
-    def pages(self) -> int:
-        return len(self.area)
+def measure_together(processes: Sequence[Process], geometry: Geometry) -> Held:
+    """What all of them hold: each file page once, whoever maps it; anonymous pages once for each process."""
+    each = [measure(process, geometry) for process in processes]
+    everything = tuple(residency for process in processes for residency in process.areas)
+    first, file_waste = _cached(everything, geometry)
+    _, anon_waste = _anonymous(everything, geometry)
+    size = geometry.pg_size
+    by_name: dict[str, int] = {}
+    for process, held in zip(processes, each, strict=True):
+        by_name[process.name] = by_name.get(process.name, 0) + held.total
+    return Held(
+        pg_size=size,
+        anon=sum(held.anon for held in each),
+        file=len(first) * size,
+        waste=_in_bytes(geometry, anon_waste, file_waste),
+        by_label=by_name,
+        tables=sum((held.tables for held in each), Tables(0, 0, 0)),
+    )
+
+
+def alignment(processes: Sequence[Process], geometry: Geometry) -> Alignment:
+    """How the VMAs of these processes lie on the geometry's grid."""
+    size = geometry.pg_size
+    areas = [residency.area for process in processes for residency in process.areas]
+    backed = [area for area in areas if area.backed]
+    return Alignment(
+        areas=len(areas),
+        off_grid=sum(area.start % size != 0 or area.end % size != 0 for area in areas),
+        backed=len(backed),
+        incongruent=sum((area.start - area.offset) % size != 0 for area in backed),
+    )
+
+
+def shared_anonymous(processes: Sequence[Process], geometry: Geometry) -> int:
+    """Bytes of present anonymous memory that processes still share after a fork: measured once in each of them."""
+    return sum(area.shared_anon for process in processes for area in process.areas) << geometry.pte_shift
+
+
+def count_tables(areas: Sequence[Residency], geometry: Geometry) -> Tables:
+    """The tables that the present pages of one process need: one top table, and below it what they reach."""
+    present = np.sort(np.concatenate([no_pages(), *(part for area in areas for part in (area.anon, area.file))]))
+    count = 1
+    for level in range(1, geometry.levels):
+        count += _distinct(present >> (ENTRIES_SHIFT * level))
+    return Tables(count, count * geometry.pg_size, -(-count // geometry.tables_per_page) * geometry.pg_size)
+
+
+def _distinct(ascending: NDArray[np.int64]) -> int:
+    return int(np.count_nonzero(np.diff(ascending))) + 1 if len(ascending) else 0
+
+
+def _in_bytes(geometry: Geometry, *parts: _Waste) -> dict[str, int]:
+    return {
+        cause: sum(int(waste[cause].sum()) for waste in parts if cause in waste) << geometry.pte_shift
+        for cause in CAUSES
+    }
+
+
+def _column(areas: Sequence[Residency], values: list[int]) -> NDArray[np.int64]:
+    return np.array(values, dtype=np.int64) if areas else no_pages()
+
+
+def _gather(parts: list[Indexes]) -> tuple[NDArray[np.int64], Indexes]:
+    """For every present page the number of its area, and its index."""
+    lengths = [len(part) for part in parts]
+    return np.repeat(np.arange(len(parts), dtype=np.int64), lengths), np.concatenate([no_pages(), *parts])
+
+
+def _anonymous(areas: Sequence[Residency], geometry: Geometry) -> tuple[NDArray[np.int64], _Waste]:
+    """The area of each anonymous page that is held, and its waste in PTE_SIZE units."""
+    ratio, pte = geometry.ptes_per_page, geometry.pte_shift
+    start = _column(areas, [residency.area.start >> pte for residency in areas])
+    end = _column(areas, [residency.area.end >> pte for residency in areas])
+    backed = _column(areas, [residency.area.backed for residency in areas])
+    shift = start - _column(areas, [residency.area.offset >> pte for residency in areas])
+    shift = np.where(backed != 0, shift, 0)  # from linear index to virtual address
+
+    owner, index = _gather([residency.anon for residency in areas])
+    page, table = (index - shift[owner]) // ratio, index // ENTRIES
+    new = np.ones(len(index), dtype=bool)
+    new[1:] = (np.diff(owner) != 0) | (np.diff(page) != 0) | (np.diff(table) != 0)
+    first = np.flatnonzero(new)
+    present = np.diff(np.append(first, len(index)))
+
+    owner, table = owner[first], table[first]
+    low = page[first] * ratio + shift[owner]
+    inside_low, inside_high = np.maximum(low, start[owner]), np.minimum(low + ratio, end[owner])
+    reach = np.minimum(inside_high, (table + 1) * ENTRIES) - np.maximum(inside_low, table * ENTRIES)
+    left = reach - present
+    is_copy = backed[owner] != 0
+    return owner, {
+        "misaligned": inside_low - low,
+        "vma_end": low + ratio - inside_high,
+        "crossing": inside_high - inside_low - reach,
+        "cow_siblings": np.where(is_copy, left, 0),
+        "unmapped_siblings": np.where(is_copy, 0, left),
+    }
+
+
+def _cached(areas: Sequence[Residency], geometry: Geometry) -> tuple[NDArray[np.int64], _Waste]:
+    """The first area that maps each page of the page cache, and the waste of that page in PTE_SIZE units."""
+    ratio, pte = geometry.ptes_per_page, geometry.pte_shift
+    files: dict[tuple[str, int], int] = {}
+    number = [files.setdefault((residency.area.device, residency.area.inode), len(files)) for residency in areas]
+    length = np.full(len(files), np.iinfo(np.int64).max >> 1, dtype=np.int64)
+    for which, residency in zip(number, areas, strict=True):
+        if residency.file_size is not None:
+            length[which] = -(-residency.file_size >> pte)
+    parts = [residency.file - ((residency.area.start - residency.area.offset) >> pte) for residency in areas]
+
+    owner, index = _gather(parts)
+    file = _column(areas, number)[owner]
+    order = np.lexsort((owner, index, file))
+    owner, index, file = owner[order], index[order], file[order]
+    page = index // ratio
+    new_page, new_index = np.ones(len(index), dtype=bool), np.ones(len(index), dtype=bool)
+    other_file = np.diff(file) != 0
+    new_page[1:] = other_file | (np.diff(page) != 0)
+    new_index[1:] = other_file | (np.diff(index) != 0)
+
+    first = np.flatnonzero(new_page)
+    used = np.add.reduceat(new_index.astype(np.int64), first) if len(first) else no_pages()
+    tail = np.clip((page[first] + 1) * ratio - length[file[first]], 0, ratio - used)
+    return owner[first], {"file_tails": tail, "unmapped_siblings": ratio - used - tail}

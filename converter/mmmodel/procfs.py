@@ -1,4 +1,4 @@
-"""What Linux tells of a process's memory: its mappings (/proc/PID/smaps) and which of their pages are present (pagemap).
+"""A process's memory as Linux tells it: its mappings (/proc/PID/smaps) and their present pages (pagemap).
 
 Source: Documentation/filesystems/proc.rst, Documentation/admin-guide/mm/pagemap.rst. Presence bits of one's own
 processes need no privilege; page frame numbers would, and are not used.

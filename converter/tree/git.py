@@ -21,7 +21,7 @@ sides never wait for each other."""
 
 
 def git_directory(path: str) -> str | None:
-    """The git directory of the work tree or bare repository at `path`, None if it is neither; parents are not searched."""
+    """The git directory of the work tree or bare repository at `path`, None if it is neither. Parents do not count."""
     inner = os.path.join(path, ".git")
     if os.path.exists(inner):
         return inner

@@ -1,0 +1,12 @@
+"""`pgconv sim`: the memory-management model on the data of the person who asks."""
+
+from __future__ import annotations
+
+import typer
+
+from converter.commands.sim_footprint import footprint
+from converter.commands.sim_pagecache import pagecache
+
+app = typer.Typer(no_args_is_help=True, help="Simulate memory whose allocation unit is larger than what a PTE maps.")
+app.command()(footprint)
+app.command()(pagecache)

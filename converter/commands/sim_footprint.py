@@ -1,0 +1,245 @@
+"""`pgconv sim footprint`: memory that real processes hold at each PG_SIZE."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from converter.commands.sim_text import SIZES_HELP, WIDTH, clip, geometries, heading, human, row
+from converter.errors import InputError
+from converter.mmmodel import plots
+from converter.mmmodel.footprint import CAUSES, Held, alignment, measure, measure_together, shared_anonymous
+from converter.mmmodel.geometry import Geometry, format_size
+from converter.mmmodel.procfs import Process, Skipped, all_pids, parse_smaps, read_processes
+from converter.mmmodel.smaps_bounds import Bounds, Range, bound
+
+_ROWS = 20
+"""Processes or mappings in the table; JSON has all of them."""
+
+
+def footprint(
+    pids: Annotated[list[int] | None, typer.Argument(metavar="[PID]...", help="More processes.", min=1)] = None,
+    pid: Annotated[
+        list[int] | None, typer.Option("--pid", metavar="PID...", help="Processes to measure.", min=1)
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every process that may be read.")] = False,
+    smaps: Annotated[Path | None, typer.Option(help="A saved /proc/PID/smaps: gives bounds only.")] = None,
+    pg: Annotated[str, typer.Option(help=SIZES_HELP)] = "4K,16K,64K",
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON (schema pgconv.footprint/1).")] = False,
+    plot: Annotated[Path | None, typer.Option(help="Also write a plot: FILE.png or FILE.svg.")] = None,
+) -> None:
+    """How much memory processes hold at each PG_SIZE, by mapping and by cause of waste.
+
+    Example: pgconv sim footprint --pid 1234 5678 --plot held.svg
+
+    Reads /proc/PID/smaps and pagemap, whose presence bits need no privilege for one's own processes. Processes that
+    end meanwhile or may not be read are skipped and counted. Exit code 2 if none is left.
+    """
+    sizes = geometries(pg)
+    wanted = [*(pid or []), *(pids or [])]
+    if bool(wanted) + everything + (smaps is not None) != 1:
+        raise InputError("say whose memory: one of --pid PID..., --all or --smaps FILE")
+    if plot is not None:
+        plots.check_suffix(plot)
+    if smaps is not None:
+        if plot is not None:
+            raise InputError("--plot needs exact figures, and an smaps file gives bounds only; use --pid or --all")
+        _show_bounds(smaps, sizes, as_json)
+        return
+    processes, skipped = read_processes(all_pids() if everything else dict.fromkeys(wanted))
+    if not processes:
+        raise InputError(f"no process can be measured; {_skipped_line(skipped)}")
+    total = [measure_together(processes, geometry) for geometry in sizes]
+    each = [(process, [measure(process, geometry) for geometry in sizes]) for process in processes]
+    if as_json:
+        print(json.dumps(_as_json(processes, skipped, sizes, total, each), indent=1))
+    else:
+        print("\n".join(_lines(processes, skipped, sizes, total, each)))
+    if plot is not None:
+        plots.save(draw(each, total), plot)
+
+
+def draw(each: Sequence[tuple[Process, Sequence[Held]]], total: Sequence[Held]) -> Any:
+    """The plot of some processes; of one process by its mappings."""
+    if len(each) == 1:
+        process, held = each[0]
+        parts = [(label, [one.by_label[label] for one in held]) for label in held[0].by_label]
+        return plots.footprint(f"Memory held by {process.name} (pid {process.pid})", total, parts)
+    named = [(f"{process.name} {process.pid}", [one.total for one in held]) for process, held in each]
+    return plots.footprint(f"Memory held by {len(each)} processes", total, named)
+
+
+def summary(sizes: Sequence[Geometry], total: Sequence[Held]) -> list[str]:
+    """What is held, page tables and struct pages, and the waste by cause: the part that processes and traces share."""
+    base = total[-1].total - sum(total[-1].waste.values())
+    anon = [held.anon for held in total]
+    file = [held.file for held in total]
+    lines = [
+        heading("memory", sizes, factor=True),
+        row("held", [held.total for held in total], base=base),
+        row("  anonymous", anon),
+        row("  file", file),
+        row("page tables, each in a page", [held.tables.whole_page for held in total]),
+        row("page tables, packed", [held.tables.packed for held in total]),
+        row("struct pages of what is held", [held.struct_pages for held in total]),
+        "",
+        heading("waste by cause", sizes),
+    ]
+    lines += [row(f"  {cause.replace('_', ' ')}", [held.waste[cause] for held in total]) for cause in CAUSES]
+    return [*lines, row("  all", [sum(held.waste.values()) for held in total])]
+
+
+def _lines(
+    processes: Sequence[Process],
+    skipped: Skipped,
+    sizes: Sequence[Geometry],
+    total: Sequence[Held],
+    each: Sequence[tuple[Process, Sequence[Held]]],
+) -> list[str]:
+    areas = sum(len(process.areas) for process in processes)
+    count = "1 process" if len(processes) == 1 else f"{len(processes)} processes"
+    lines = [f"{count}, {areas} mappings; {_skipped_line(skipped)}", "", *summary(sizes, total), ""]
+    lines += _alignment_lines(processes, sizes[-1])
+    if shared := shared_anonymous(processes, sizes[-1]):
+        lines.append(f"{human(shared)} anonymous (at 4K) is still shared after fork and counted in each process")
+    lines.append("")
+    if len(each) == 1:
+        held = each[0][1]
+        named = {label: [one.by_label[label] for one in held] for label in held[0].by_label}
+        return lines + _table("mapping", "mappings", named, sizes)
+    return lines + _table(
+        "process",
+        "processes",
+        {f"{process.name} {process.pid}": [one.total for one in held] for process, held in each},
+        sizes,
+    )
+
+
+def _table(title: str, many: str, named: dict[str, list[int]], sizes: Sequence[Geometry]) -> list[str]:
+    largest = sorted((name for name in named if named[name][-1]), key=lambda name: (-named[name][-1], name))
+    lines = [heading(f"{title} (largest first)", sizes, factor=True)]
+    lines += [row(name, named[name], base=named[name][0]) for name in largest[:_ROWS]]
+    if more := len(largest) - _ROWS:
+        lines += [f"and {more} more {many}; --json has all"] if more > 0 else []
+    return lines
+
+
+def _alignment_lines(processes: Sequence[Process], geometry: Geometry) -> list[str]:
+    found, size = alignment(processes, geometry), format_size(geometry.pg_size)
+    return [
+        f"{found.off_grid} of {found.areas} mappings have an edge that is not {size}-aligned",
+        f"{found.incongruent} of {found.backed} file mappings: address and offset differ modulo {size}",
+    ]
+
+
+def _skipped_line(skipped: Skipped) -> str:
+    return (
+        f"skipped {skipped.total} ({len(skipped.vanished)} gone, {len(skipped.unreadable)} not readable,"
+        f" {len(skipped.without_memory)} without memory)"
+    )
+
+
+def as_record(held: Held) -> dict[str, Any]:
+    """Held as JSON has it; bytes everywhere."""
+    return {
+        "pg_size": held.pg_size,
+        "held": held.total,
+        "anon": held.anon,
+        "file": held.file,
+        "waste": held.waste,
+        "tables": {
+            "count": held.tables.count,
+            "whole_page": held.tables.whole_page,
+            "packed": held.tables.packed,
+        },
+        "struct_pages": held.struct_pages,
+    }
+
+
+def _as_json(
+    processes: Sequence[Process],
+    skipped: Skipped,
+    sizes: Sequence[Geometry],
+    total: Sequence[Held],
+    each: Sequence[tuple[Process, Sequence[Held]]],
+) -> dict[str, Any]:
+    aligned = [alignment(processes, geometry) for geometry in sizes]
+    return {
+        "schema": "pgconv.footprint/1",
+        "skipped": {
+            "vanished": list(skipped.vanished),
+            "unreadable": list(skipped.unreadable),
+            "without_memory": list(skipped.without_memory),
+        },
+        "total": [
+            {
+                **as_record(held),
+                "mappings": found.areas,
+                "mappings_off_grid": found.off_grid,
+                "file_mappings": found.backed,
+                "file_mappings_incongruent": found.incongruent,
+            }
+            for held, found in zip(total, aligned, strict=True)
+        ],
+        "shared_after_fork": shared_anonymous(processes, sizes[-1]),
+        "processes": [
+            {
+                "pid": process.pid,
+                "name": process.name,
+                "sizes": [{**as_record(one), "mappings": one.by_label} for one in held],
+            }
+            for process, held in each
+        ],
+    }
+
+
+def _show_bounds(path: Path, sizes: Sequence[Geometry], as_json: bool) -> None:
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    areas = [area for area in parse_smaps(text, str(path)) if not area.kernel_owned]
+    if not areas:
+        raise InputError(f"{path}: no mapping in it; give a copy of /proc/PID/smaps")
+    bounds = [bound(areas, geometry) for geometry in sizes]
+    print(json.dumps(_bounds_json(bounds), indent=1) if as_json else "\n".join(_bounds_lines(len(areas), bounds)))
+
+
+def _bounds_lines(areas: int, bounds: Sequence[Bounds]) -> list[str]:
+    lines = [
+        f"{areas} mappings; smaps counts resident pages but does not say which, so these are bounds:",
+        "from resident pages as close together as they can lie, to as far apart.",
+        "",
+        clip("", 14) + "".join(format_size(each.pg_size).rjust(_BOUND) for each in bounds),
+    ]
+    for label, pick in (("held", "total"), ("  anonymous", "anon"), ("  file", "file")):
+        ranges: list[Range] = [getattr(each, pick) for each in bounds]
+        lines.append(clip(label, 14) + "".join(_range(each).rjust(_BOUND) for each in ranges))
+    lines.append("")
+    exact = sum(each.exact for each in bounds[-1].by_area)
+    lines.append(f"exact at {format_size(bounds[-1].pg_size)} in {exact} of {areas} mappings")
+    return lines
+
+
+_BOUND = (WIDTH - 14) // 4
+
+
+def _range(each: Range) -> str:
+    return human(each.low) if each.exact else f"{human(each.low)}..{human(each.high)}"
+
+
+def _bounds_json(bounds: Sequence[Bounds]) -> dict[str, Any]:
+    def pair(each: Range) -> dict[str, int]:
+        return {"low": each.low, "high": each.high}
+
+    return {
+        "schema": "pgconv.footprint-bounds/1",
+        "total": [
+            {"pg_size": each.pg_size, "held": pair(each.total), "anon": pair(each.anon), "file": pair(each.file)}
+            for each in bounds
+        ],
+    }

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-SUFFIXES = (b".c", b".h", b".S", b".lds")
+SUFFIXES = (".c", ".h", ".S", ".lds")
 """Suffixes of the files that are scanned (.lds.S and .lds.h end in one of them)."""
 
 LARGEST = 1 << 29

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from converter.tree.problems import Problems, shown
 
 # O_NONBLOCK: a FIFO that took the file's place since the listing must not hang the scan.
 _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_DIRECTORY_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
+
+_UTF8 = sys.getfilesystemencoding() == "utf-8"
 
 
 def open_files(path: str) -> Tree:
@@ -20,7 +24,7 @@ def open_files(path: str) -> Tree:
     listed_ns = time.time_ns()
     version = _version(path, root)
     problems = Problems()
-    entries = _listing(os.fsencode(root), problems)
+    entries = _listing(root, problems)
     return Tree(
         name=os.path.basename(root) or root,
         root=root,
@@ -46,43 +50,47 @@ def _version(path: str, root: str) -> str:
     return version
 
 
-def _listing(root: bytes, problems: Problems) -> list[Entry]:
+def _listing(root: str, problems: Problems) -> list[Entry]:
     """Every scanned file below `root`, by path. Symlinks and directories named with a leading dot are passed over."""
     entries: list[Entry] = []
-    pending = [b""]
+    pending = [""]
     while pending:
         prefix = pending.pop()
         try:
-            with os.scandir(os.path.join(root, prefix)) as directory:
-                for item in directory:
-                    if item.is_dir(follow_symlinks=False):
-                        if not item.name.startswith(b"."):
-                            pending.append(prefix + item.name + b"/")
-                    elif item.name.endswith(SUFFIXES) and not item.is_symlink():
-                        _add(entries, prefix, item, problems)
+            # stat() relative to a directory that is open is faster than by path, and no symlink can take its place.
+            directory = os.open(f"{root}/{prefix}", _DIRECTORY_FLAGS if prefix else _DIRECTORY_FLAGS & ~os.O_NOFOLLOW)
+            try:
+                with os.scandir(directory) as items:
+                    for item in items:
+                        if item.is_dir(follow_symlinks=False):
+                            if not item.name.startswith("."):
+                                pending.append(f"{prefix}{item.name}/")
+                        elif item.name.endswith(SUFFIXES):
+                            _add(entries, prefix + item.name, item, problems)
+            finally:
+                os.close(directory)
         except OSError as error:
-            problems.add(f"directory not read: {_reason(error)}", _text(prefix.rstrip(b"/")) or ".")
+            problems.add(f"directory not read: {_reason(error)}", _portable(prefix.rstrip("/")) or ".")
     entries.sort()
     return entries
 
 
-def _add(entries: list[Entry], prefix: bytes, item: os.DirEntry[bytes], problems: Problems) -> None:
-    path = _text(prefix + item.name)
+def _add(entries: list[Entry], path: str, item: os.DirEntry[str], problems: Problems) -> None:
     try:
         status = item.stat(follow_symlinks=False)
     except OSError as error:
-        problems.add(f"file not read: {_reason(error)}", path)
+        problems.add(f"file not read: {_reason(error)}", _portable(path))
         return
-    if not stat.S_ISREG(status.st_mode):
-        problems.add("not a regular file, passed over", path)
-        return
-    size = status.st_size
-    entries.append(Entry(path, size, (size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)))
+    size, mode = status.st_size, status.st_mode
+    if stat.S_ISREG(mode):
+        entries.append(Entry(_portable(path), size, (size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)))
+    elif not stat.S_ISLNK(mode):
+        problems.add("not a regular file, passed over", _portable(path))
 
 
-def _text(path: bytes) -> str:
-    # Not os.fsdecode: the same tree must have the same paths in every locale.
-    return path.decode("utf-8", "surrogateescape")
+def _portable(path: str) -> str:
+    """A path of the file system as UTF-8 text: the same tree has the same paths in every locale."""
+    return path if _UTF8 else os.fsencode(path).decode("utf-8", "surrogateescape")
 
 
 def _reason(error: OSError) -> str:

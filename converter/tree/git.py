@@ -75,15 +75,15 @@ def _listing(directory: str, where: str, revision: str, problems: Problems) -> t
     entries: list[Entry] = []
     makefile: Entry | None = None
     places = False
-    for line in answer.stdout.split(b"\0")[:-1]:
-        description, _, name = line.partition(b"\t")
+    for line in answer.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1]:
+        description, _, name = line.partition("\t")
         mode, _, blob, size = description.split()
-        places = places or name.startswith((b"mm/", b"arch/", b"include/linux/"))
-        if mode == b"160000":
-            problems.add("submodule not read", _text(name))
-        elif mode.startswith(b"100") and not _hidden(name) and (name.endswith(SUFFIXES) or name == b"Makefile"):
-            entry = Entry(_text(name), int(size) if size.isdigit() else 0, (), blob.decode())
-            if name == b"Makefile":
+        places = places or name.startswith(("mm/", "arch/", "include/linux/"))
+        if mode == "160000":
+            problems.add("submodule not read", name)
+        elif mode.startswith("100") and (name.endswith(SUFFIXES) or name == "Makefile") and not _hidden(name):
+            entry = Entry(name, int(size) if size.isdigit() else 0, (), blob)
+            if name == "Makefile":
                 makefile = entry
             else:
                 entries.append(entry)
@@ -108,13 +108,9 @@ def _version(directory: str, where: str, makefile: Entry | None, places: bool) -
     return version
 
 
-def _hidden(name: bytes) -> bool:
+def _hidden(name: str) -> bool:
     """Whether a directory on the way to `name` starts with a dot."""
-    return b"/." in b"/" + name[: name.rfind(b"/") + 1]
-
-
-def _text(path: bytes) -> str:
-    return path.decode("utf-8", "surrogateescape")
+    return "/." in "/" + name[: name.rfind("/") + 1]
 
 
 def _last_line(stderr: bytes) -> str:

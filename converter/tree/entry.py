@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from converter.tree.problems import shown
+
 SUFFIXES = (".c", ".h", ".S", ".lds")
 """Suffixes of the files that are scanned (.lds.S and .lds.h end in one of them)."""
 
@@ -39,7 +41,7 @@ class Unreadable(Exception):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
+        return f"{shown(self.path)}: {self.reason}"
 
 
 class Reader(Protocol):

@@ -8,6 +8,7 @@ may not fetch what is missing (git(1), GIT_ALLOW_PROTOCOL and GIT_NO_LAZY_FETCH)
 import os
 import subprocess
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
@@ -19,9 +20,14 @@ _BATCH = 256
 """Requests in flight to cat-file: with at most 65 bytes each they fit into a pipe (4096 x 16 bytes), so that the two
 sides never wait for each other."""
 
+_FAILURES = 16
+"""Times in a row that git may end without an answer: one damaged object costs one of them, a repository gone all."""
+
+_PIECE = 1 << 20
+
 
 def git_directory(path: str) -> str | None:
-    """The git directory of the work tree or bare repository at `path`, None if it is neither. Parents do not count."""
+    """The git directory of the work tree or bare repository at `path`, None if it is neither; parents do not count."""
     inner = os.path.join(path, ".git")
     if os.path.exists(inner):
         return inner
@@ -58,52 +64,82 @@ def open_revision(path: str, rev: str) -> Tree:
 
 def _resolve(directory: str, path: str, rev: str) -> str:
     """The id of the commit, or of the bare tree, that `rev` names."""
-    if rev and not rev.startswith("-") and "\0" not in rev:
-        for kind in ("commit", "tree"):
-            answer = _git(directory, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{{kind}}}")
-            if answer.returncode == 0:
-                return answer.stdout.decode().strip()
-            if answer.returncode == 128 and answer.stderr.strip():
-                raise InputError(f"{shown(path)}: git: {_last_line(answer.stderr)}")
-    raise InputError(f"{shown(path)}: unknown revision {shown(rev)!r}")
+    # The "-": --end-of-options is not understood by every version that is in use.
+    if rev.startswith("-") or "\0" in rev:
+        raise InputError(f"{shown(path)}: unknown revision {shown(rev)}")
+    ids: list[str] = []
+    for kind in ("tree", "commit"):
+        answer = _git(directory, "rev-parse", "--verify", "--quiet", f"{rev}^{{{kind}}}")
+        if answer.returncode == 0:
+            ids.append(answer.stdout.decode().strip())
+        elif not ids:
+            why = f" ({_last_line(answer.stderr)})" if answer.stderr.strip() else ""
+            raise InputError(f"{shown(path)}: unknown revision {shown(rev)}{why}")
+    return ids[-1]
 
 
 def _listing(directory: str, where: str, revision: str, problems: Problems) -> tuple[list[Entry], str]:
-    answer = _git(directory, "ls-tree", "-r", "-z", "-l", "--full-tree", revision)
+    names = _names(directory, where, revision, problems)
+    blobs = {name: blob for name, blob in names.items() if name.endswith(SUFFIXES) and not _hidden(name)}
+    version = _version(directory, where, names)
+    absent = _absent(directory, revision)
+    sizes = _sizes(directory, where, [blob for blob in blobs.values() if blob not in absent])
+    entries: list[Entry] = []
+    for name, blob in sorted(blobs.items()):
+        if blob in sizes:
+            entries.append(Entry(name, sizes[blob], (), blob))
+        else:
+            problems.add("file not read: its blob is not in this repository", name)
+    return entries, version
+
+
+def _names(directory: str, where: str, revision: str, problems: Problems) -> dict[str, str]:
+    """path -> blob id of all regular files of the revision (the modes are those of git-fast-import(1))."""
+    answer = _git(directory, "ls-tree", "-r", "-z", "--full-tree", revision)
     if answer.returncode != 0:
         raise InputError(f"{where}: git: {_last_line(answer.stderr)}")
-    entries: list[Entry] = []
-    makefile: Entry | None = None
-    places = False
+    names: dict[str, str] = {}
     for line in answer.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1]:
         description, _, name = line.partition("\t")
-        mode, _, blob, size = description.split()
-        places = places or name.startswith(("mm/", "arch/", "include/linux/"))
-        if mode == "160000":
+        mode, _, blob = description.split(" ")
+        if mode.startswith("100"):
+            names[name] = blob
+        elif mode == "160000":
             problems.add("submodule not read", name)
-        elif mode.startswith("100") and (name.endswith(SUFFIXES) or name == "Makefile") and not _hidden(name):
-            entry = Entry(name, int(size) if size.isdigit() else 0, (), blob)
-            if name == "Makefile":
-                makefile = entry
-            else:
-                entries.append(entry)
-    entries.sort()
-    return entries, _version(directory, where, makefile, places)
+    return names
 
 
-def _version(directory: str, where: str, makefile: Entry | None, places: bool) -> str:
-    if makefile is None:
+def _absent(directory: str, revision: str) -> set[str]:
+    """The blobs of the revision that a partial clone does not have: asking for one makes git try to fetch it."""
+    keys = r"^(remote\..*\.promisor|extensions\.partialclone)$"
+    if _git(directory, "config", "--get-regexp", keys).returncode != 0:
+        return set()
+    objects = _git(directory, "rev-list", "--objects", "--no-walk", "--missing=print", revision).stdout
+    return {line[1:].decode() for line in objects.splitlines() if line.startswith(b"?")}
+
+
+def _sizes(directory: str, where: str, blobs: list[str]) -> dict[str, int]:
+    """blob id -> bytes, for those that the repository has."""
+    answer = _git(directory, "cat-file", "--buffer", "--batch-check", requests="".join(f"{blob}\n" for blob in blobs))
+    if answer.returncode != 0:
+        raise InputError(f"{where}: git: {_last_line(answer.stderr)}")
+    lines = (line.split(" ") for line in answer.stdout.decode().splitlines())
+    return {line[0]: int(line[2]) for line in lines if len(line) == 3 and line[1] == "blob"}
+
+
+def _version(directory: str, where: str, names: dict[str, str]) -> str:
+    if "Makefile" not in names:
         raise InputError(f"{where}: not a kernel tree: no Makefile")
     reader = GitReader(directory)
     try:
-        version = kernel_version(reader.read(makefile))
+        version = kernel_version(reader.read(Entry("Makefile", 0, (), names["Makefile"])))
     except Unreadable as error:
         raise InputError(f"{where}: {error}") from None
     finally:
         reader.close()
     if version is None:
         raise InputError(f"{where}: not a kernel tree: its Makefile has no VERSION and PATCHLEVEL")
-    if not places:
+    if not any(name.startswith(("mm/", "arch/", "include/linux/")) for name in names):
         raise InputError(f"{where}: not a kernel tree: none of mm/, arch/ and include/linux/ is there")
     return version
 
@@ -123,7 +159,7 @@ def _environment(directory: str) -> dict[str, str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     return environment | {
         "GIT_DIR": directory,
-        "GIT_WORK_TREE": directory,
+        "GIT_WORK_TREE": os.path.dirname(directory),
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_SYSTEM": os.devnull,
         "GIT_CONFIG_GLOBAL": os.devnull,
@@ -140,13 +176,13 @@ def _command(*arguments: str) -> list[str]:
     return ["git", "--no-pager", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", *arguments]
 
 
-def _git(directory: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+def _git(directory: str, *arguments: str, requests: str = "") -> subprocess.CompletedProcess[bytes]:
     try:
         return subprocess.run(
             _command(*arguments),
-            cwd=directory if os.path.isdir(directory) else os.path.dirname(directory),
+            cwd=os.path.dirname(directory),
             env=_environment(directory),
-            stdin=subprocess.DEVNULL,
+            input=requests.encode(),
             capture_output=True,
             check=False,
         )
@@ -160,23 +196,29 @@ class GitReader:
     def __init__(self, directory: str) -> None:
         self._directory = directory
         self._process: subprocess.Popen[bytes] | None = None
+        self._failures = 0
 
     def __reduce__(self) -> tuple[type["GitReader"], tuple[str]]:
         return GitReader, (self._directory,)
 
     def read(self, entry: Entry) -> bytes:
         """The bytes of a blob; raises Unreadable."""
-        for _, data in self.read_many((entry,)):
-            if isinstance(data, bytes):
-                return data
+        ((_, data),) = self.read_many((entry,))
+        if isinstance(data, Unreadable):
             raise data
-        raise AssertionError("read_many() yields once for each entry")
+        return data
 
     def read_many(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | Unreadable]]:
         """Every entry with its bytes, or why it has none."""
         rest = iter(entries)
-        while batch := list(islice(rest, _BATCH)):
-            yield from self._read_batch(batch)
+        while batch := deque(islice(rest, _BATCH)):
+            try:
+                while batch:
+                    yield from self._answers(batch)
+            finally:
+                if batch:
+                    # The consumer stopped early: answers that nobody waits for are still in the pipe.
+                    self.close()
 
     def close(self) -> None:
         """End git."""
@@ -185,33 +227,30 @@ class GitReader:
             process.kill()
             process.communicate()
 
-    def _read_batch(self, batch: list[Entry]) -> Iterator[tuple[Entry, bytes | Unreadable]]:
-        done = 0
+    def _answers(self, batch: deque[Entry]) -> Iterator[tuple[Entry, bytes | Unreadable]]:
+        """Take entries from the batch as long as git answers; on damage it ends, without a word."""
+        if self._failures >= _FAILURES:
+            entry = batch.popleft()
+            yield entry, Unreadable(entry.path, "git does not answer any more")
+            return
         try:
-            while done < len(batch):
-                process = self._started()
-                try:
-                    self._request(process, batch[done:])
-                    while done < len(batch):
-                        entry = batch[done]
-                        answer = self._answer(process, entry)
-                        done += 1
-                        yield entry, answer
-                except (OSError, EOFError):
-                    self.close()
-                    entry = batch[done]
-                    done += 1
-                    yield entry, Unreadable(entry.path, f"git cannot read object {entry.blob}")
-        finally:
-            if done < len(batch):
-                # The consumer stopped early: answers nobody waits for are still in the pipe.
-                self.close()
+            process = self._started()
+            self._request(process, batch)
+            while batch:
+                answer = self._answer(process, batch[0])
+                self._failures = 0
+                yield batch.popleft(), answer
+        except (OSError, EOFError):
+            self.close()
+            self._failures += 1
+            entry = batch.popleft()
+            yield entry, Unreadable(entry.path, f"git cannot read object {entry.blob}")
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None:
             self._process = subprocess.Popen(
                 _command("cat-file", "--batch"),
-                cwd=self._directory if os.path.isdir(self._directory) else os.path.dirname(self._directory),
+                cwd=os.path.dirname(self._directory),
                 env=_environment(self._directory),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -221,23 +260,27 @@ class GitReader:
         return self._process
 
     @staticmethod
-    def _request(process: subprocess.Popen[bytes], entries: list[Entry]) -> None:
+    def _request(process: subprocess.Popen[bytes], entries: Iterable[Entry]) -> None:
         assert process.stdin is not None
-        process.stdin.write(b"".join(b"%s\n" % (entry.blob or "").encode() for entry in entries))
+        process.stdin.write("".join(f"{entry.blob}\n" for entry in entries).encode())
         process.stdin.flush()
 
     @staticmethod
     def _answer(process: subprocess.Popen[bytes], entry: Entry) -> bytes | Unreadable:
-        assert process.stdout is not None
-        header = process.stdout.readline().split()
+        """The next answer (git-cat-file(1), BATCH OUTPUT); raises EOFError where git has ended."""
+        output = process.stdout
+        assert output is not None
+        header = output.readline().split()
         if not header:
             raise EOFError
-        if len(header) != 3 or header[1] != b"blob":
+        if header[1:2] != [b"blob"]:
             return Unreadable(entry.path, f"object {entry.blob} is missing from the repository")
         size = int(header[2])
         if size > LARGEST:
-            raise OSError
-        data = process.stdout.read(size + 1)
+            for start in range(0, size + 1, _PIECE):
+                output.read(min(_PIECE, size + 1 - start))
+            return Unreadable(entry.path, f"larger than {LARGEST >> 20} MiB")
+        data = output.read(size + 1)
         if len(data) != size + 1:
             raise EOFError
         return data[:-1]

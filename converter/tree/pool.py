@@ -34,6 +34,15 @@ _AHEAD = 2
 _PIPE = 1 << 15
 """Bytes of a message that fit into a pipe for sure, so that sending it cannot block."""
 
+_READY = -1
+"""In place of a chunk's number: the worker is set up, or cannot be."""
+
+_STARTS = 3
+"""Processes in a row that may die before they are ready."""
+
+_NO_MEMORY = 12
+"""Exit code of a worker that had no memory left to say so (ENOMEM)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lost(Generic[T]):
@@ -129,41 +138,50 @@ def _interrupt_blocked() -> Iterator[None]:
 
 
 def _serve(pipe: "connection.Connection[Any, Any]", setup: Callable[[], Worker[T, R]]) -> None:
-    """The life of a worker process: chunks in, (chunk's number, result, failure, error) out."""
+    """The life of a worker process: (number, chunk) in, (number, result, _Failure or InputError) out."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        worker = setup()
-    except InputError as error:
-        worker = partial(_refuse, error)
-    try:
+        try:
+            worker = setup()
+        except InputError as error:
+            pipe.send_bytes(_pickled(_READY, error))
+            return
+        pipe.send_bytes(_pickled(_READY, None))
         while True:
             number, chunk = pickle.loads(pipe.recv_bytes())
             pipe.send_bytes(_answer(number, worker, chunk))
     except (EOFError, OSError):
         # The parent is gone, or has closed its end: nobody waits for an answer any more.
         os._exit(0)
-
-
-def _refuse(error: InputError, chunk: Sequence[Any]) -> Any:
-    raise error
+    except MemoryError:
+        os._exit(_NO_MEMORY)
 
 
 def _answer(number: int, worker: Worker[T, R], chunk: list[T]) -> bytes:
     try:
-        return pickle.dumps((number, _attempt(worker, chunk)), pickle.HIGHEST_PROTOCOL)
+        return _pickled(number, _attempt(worker, chunk))
     except InputError as error:
-        return pickle.dumps((number, error), pickle.HIGHEST_PROTOCOL)
-    except MemoryError as error:
-        return pickle.dumps((number, _Failure(_described(error))), pickle.HIGHEST_PROTOCOL)
+        return _pickled(number, error)
+    except Exception as error:
+        return _pickled(number, _Failure(_described(error)))
+
+
+def _pickled(number: int, content: object) -> bytes:
+    return pickle.dumps((number, content), pickle.HIGHEST_PROTOCOL)
 
 
 @dataclass(slots=True)
 class _Process:
-    """A worker process as the parent sees it; `sent` are the numbers of the chunks it has, the oldest in work."""
+    """A worker process as the parent sees it.
+
+    sent  numbers of the chunks that it has, the oldest in work
+    full  its pipe may be full: nothing more is sent before it answers, lest both wait for each other
+    """
 
     process: ForkServerProcess
     pipe: "connection.Connection[Any, Any]"
     sent: deque[int] = field(default_factory=deque)
+    ready: bool = False
     full: bool = False
 
 
@@ -173,14 +191,16 @@ class _Pool(Generic[T, R]):
     def __init__(self, setup: Callable[[], Worker[T, R]], work: list[list[T]], jobs: int) -> None:
         self._setup = setup
         self._jobs = jobs
-        self._processes: list[_Process] = []
-        self._chunks: dict[int, list[T]] = dict(enumerate(work))
-        self._waiting: deque[int] = deque(self._chunks)
-        self._done: dict[int, R | Lost[T]] = {}
-        self._parts: dict[int, list[int]] = {}
-        self._order: list[int] = list(self._chunks)
-        self._next_number = len(work)
         self._context = multiprocessing.get_context("forkserver")
+        self._processes: list[_Process] = []
+        self._false_starts = 0
+        self._chunks: dict[int, list[T]] = dict(enumerate(work))
+        self._order = range(len(work))
+        self._waiting: deque[int] = deque(self._order)
+        self._done: dict[int, R | Lost[T]] = {}
+        self._parts: dict[int, range] = {}
+        self._second_chance: set[int] = set()
+        self._next_number = len(work)
 
     def results(self) -> Iterator[R | Lost[T]]:
         try:
@@ -203,13 +223,17 @@ class _Pool(Generic[T, R]):
 
     def _step(self) -> None:
         """Keep every process busy, then wait for something to happen."""
-        while len(self._processes) < min(self._jobs, len(self._processes) + len(self._waiting)):
+        while len(self._processes) < self._jobs and len(self._waiting) > self._spare():
             self._start()
         for process in self._processes:
             self._feed(process)
-        pipes = {process.pipe: process for process in self._processes if process.sent}
-        for pipe in connection.wait(list(pipes)):
-            self._receive(pipes[pipe])  # type: ignore[index]
+        by_pipe: dict[Any, _Process] = {process.pipe: process for process in self._processes}
+        for pipe in connection.wait(list(by_pipe)):
+            self._receive(by_pipe[pipe])
+
+    def _spare(self) -> int:
+        """Chunks that the processes there are could take at once."""
+        return sum(not process.sent for process in self._processes)
 
     def _start(self) -> None:
         here, there = self._context.Pipe()
@@ -219,9 +243,9 @@ class _Pool(Generic[T, R]):
         self._processes.append(_Process(process, here))
 
     def _feed(self, process: _Process) -> None:
-        while self._waiting and len(process.sent) < _AHEAD and not process.full:
+        while self._waiting and process.ready and len(process.sent) < _AHEAD and not process.full:
             number = self._waiting[0]
-            message = pickle.dumps((number, self._chunks[number]), pickle.HIGHEST_PROTOCOL)
+            message = _pickled(number, self._chunks[number])
             if len(message) > _PIPE and process.sent:
                 return
             self._waiting.popleft()
@@ -239,10 +263,14 @@ class _Pool(Generic[T, R]):
         except (EOFError, OSError):
             self._bury(process)
             return
-        process.sent.remove(number)
-        process.full = False
         if isinstance(result, InputError):
             raise result
+        process.full = False
+        if number == _READY:
+            process.ready = True
+            self._false_starts = 0
+            return
+        process.sent.remove(number)
         if isinstance(result, _Failure):
             self._failed(number, result.reason)
         else:
@@ -250,21 +278,33 @@ class _Pool(Generic[T, R]):
             del self._chunks[number]
 
     def _bury(self, process: _Process) -> None:
-        """A process has died: on the oldest chunk that it had; the other goes back."""
+        """A process has died: on the oldest chunk that it had; the other one goes back."""
         self._processes.remove(process)
         process.pipe.close()
         process.process.join()
+        cause = _cause(process.process.exitcode)
+        if not process.ready:
+            self._false_starts += 1
+            if self._false_starts == _STARTS:
+                raise InputError(f"cannot start worker processes: {cause}")
+        if not process.sent:
+            return
         guilty, *innocent = process.sent
         self._waiting.extendleft(reversed(innocent))
-        self._failed(guilty, _cause(process.process.exitcode))
+        if len(self._chunks[guilty]) == 1 and guilty not in self._second_chance:
+            # Perhaps it was not the item: memory that another process used, a process ended by mistake.
+            self._second_chance.add(guilty)
+            self._waiting.appendleft(guilty)
+        else:
+            self._failed(guilty, cause)
 
     def _failed(self, number: int, reason: str) -> None:
         chunk = self._chunks.pop(number)
         if len(chunk) == 1:
             self._done[number] = Lost(chunk[0], reason)
             return
-        parts = list(range(self._next_number, self._next_number + len(chunk)))
-        self._next_number += len(chunk)
+        parts = range(self._next_number, self._next_number + len(chunk))
+        self._next_number = parts.stop
         self._chunks.update(zip(parts, ([item] for item in chunk), strict=True))
         self._parts[number] = parts
         self._waiting.extendleft(reversed(parts))
@@ -280,6 +320,8 @@ class _Pool(Generic[T, R]):
 
 def _cause(exitcode: int | None) -> str:
     """Why a process ended, as a phrase."""
+    if exitcode == _NO_MEMORY:
+        return "out of memory"
     if exitcode is not None and exitcode < 0:
         return f"its worker was ended by {signal.Signals(-exitcode).name}"
     return f"its worker ended with exit code {exitcode}"

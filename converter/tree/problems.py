@@ -15,7 +15,7 @@ _ESCAPES = {
 
 def shown(path: str) -> str:
     """A path as it can be printed on one line of a terminal: quoted as git does it (core.quotePath) where need be."""
-    if path.isprintable() and not path.startswith('"'):
+    if path and path.isprintable() and not path.startswith('"'):
         return path
     text = []
     for char in path:

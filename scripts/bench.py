@@ -1,0 +1,193 @@
+"""Speed and memory of pgconv on a real kernel tree, as ratios measured in one run.
+
+    python scripts/bench.py [--version 6.12]
+
+The yardstick is a bare tree-sitter parse, by two processes, of exactly the .c and .h files that hold a use of the
+family. Each figure is a fresh process with a cache of its own; the tree itself is never written to: the changed file is
+one of a hard-linked copy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+FAMILY = re.compile(rb"\b(?:PAGE_SIZE|PAGE_SHIFT|PAGE_MASK|PAGE_ALIGN|PAGE_ALIGNED|PAGE_ALIGN_DOWN|offset_in_page)\b")
+SAMPLE_SECONDS = 0.1
+
+COLD_RATIO = 1.6
+WARM_SECONDS = 2.0
+CHANGED_SECONDS = 3.0
+PEAK_MB = 1000.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one command took."""
+
+    seconds: float
+    peak_mb: float  # over all its processes, pages that they share counted once (PSS)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Measure pgconv on a kernel tree that `make kernel` fetched.")
+    parser.add_argument("--version", default="6.12", help="of the kernel (default 6.12; PGCONV_KERNEL names a tree)")
+    version = parser.parse_args().version
+    tree = Path(os.environ.get("PGCONV_KERNEL") or ROOT / ".kernel" / f"linux-{version}").resolve()
+    if not (tree / "mm").is_dir():
+        print(f"bench: no kernel tree at {tree}: run `make kernel`, or set PGCONV_KERNEL", file=sys.stderr)
+        return 2
+    build = ROOT / "build"
+    build.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=build) as work:
+        scans(tree, Path(work))
+    simulations()
+    return 0
+
+
+def scans(tree: Path, work: Path) -> None:
+    files = files_with_a_use(tree)
+    listing = "".join(f"{file}\n" for file in files)
+    parse = [sys.executable, str(ROOT / "scripts/bare_parse.py")]
+    before = measure(parse, work, listing)
+    cold = measure(scan(tree, work), work)
+    after = measure(parse, work, listing)
+    warm = measure(scan(tree, work), work)
+
+    copy = work / "tree"
+    hard_linked_copy(tree, copy)
+    measure(scan(copy, work), work)
+    change_one_file(copy)
+    changed = measure(scan(copy, work), work)
+
+    bare = (before.seconds + after.seconds) / 2
+    row("bare parse, two processes", f"{len(files):,} files", f"{bare:.1f} s")
+    ratio = cold.seconds / bare
+    row("scan, cold cache", f"{cold.seconds:.1f} s", f"x {ratio:.2f}", asked=f"at most x {COLD_RATIO}")
+    row("scan, nothing changed", relative(warm, bare), f"{warm.seconds:.2f} s", asked=f"under {WARM_SECONDS:g} s")
+    row(
+        "scan, one file changed",
+        relative(changed, bare),
+        f"{changed.seconds:.2f} s",
+        asked=f"under {CHANGED_SECONDS:g} s",
+    )
+    peak = max(cold.peak_mb, warm.peak_mb, changed.peak_mb)
+    row("memory, all processes", "peak PSS", f"{peak:.0f} MB", asked=f"at most {PEAK_MB:.0f} MB")
+
+
+def simulations() -> None:
+    """The figures of the memory-management model, where it is installed."""
+    if importlib.util.find_spec("converter.mmmodel.bench") is None:
+        return
+    for what, value in importlib.import_module("converter.mmmodel.bench").figures():
+        row(what, "", value)
+
+
+def relative(run: Run, bare: float) -> str:
+    return f"x {run.seconds / bare:.3f}"
+
+
+def row(what: str, detail: str, figure: str, asked: str = "") -> None:
+    print(f"{what:<34}{detail:>14}{figure:>12}   {asked}".rstrip(), flush=True)
+
+
+def scan(tree: Path, work: Path) -> list[str]:
+    pgconv = str(Path(sys.executable).with_name("pgconv"))
+    return [pgconv, "scan", str(tree), "--jobs", "2", "--format", "json", "-o", str(work / "scan.json")]
+
+
+def files_with_a_use(tree: Path) -> list[Path]:
+    """The .c and .h files in which a name of the family occurs. Reading them also warms the page cache for all runs."""
+    return sorted(
+        path
+        for suffix in ("c", "h")
+        for path in tree.rglob(f"*.{suffix}")
+        if not path.is_symlink() and path.is_file() and FAMILY.search(path.read_bytes())
+    )
+
+
+def hard_linked_copy(tree: Path, copy: Path) -> None:
+    """A copy that costs no space where the file system can link, else a plain one."""
+    linked = subprocess.run(["cp", "-al", f"{tree}/.", str(copy)], capture_output=True, check=False)
+    if linked.returncode != 0:
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(tree, copy, symlinks=True)
+
+
+def change_one_file(copy: Path) -> None:
+    """A new function in mm/mremap.c, in a file of its own: the link to the original is broken, not followed."""
+    file = copy / "mm/mremap.c"
+    content = file.read_bytes()
+    file.unlink()
+    file.write_bytes(content + b"\nunsigned long bench(unsigned long len)\n{\n\treturn len >> PAGE_SHIFT;\n}\n")
+
+
+def measure(command: list[str], work: Path, stdin: str = "") -> Run:
+    """Time and peak memory of the command, whose cache lies under `work`. It must succeed."""
+    environment = {**os.environ, "XDG_CACHE_HOME": str(work / "cache")}
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    )
+    peak = [0]
+    sampler = threading.Thread(target=sample, args=(process, peak))
+    sampler.start()
+    _, errors = process.communicate(stdin)
+    seconds = time.perf_counter() - started
+    sampler.join()
+    if process.returncode not in (0, 1):
+        sys.exit(f"bench: {' '.join(command[:3])} failed: {errors.strip()}")
+    return Run(seconds, peak[0] / 1000)
+
+
+def sample(process: subprocess.Popen[str], peak: list[int]) -> None:
+    """Keep in `peak` the largest sum of the PSS of the process's session, in kB, until it ends."""
+    while process.poll() is None:
+        peak[0] = max(peak[0], sum(map(pss, session(process.pid))))
+        time.sleep(SAMPLE_SECONDS)
+
+
+def session(leader: int) -> list[int]:
+    """The processes of the session, by /proc/PID/stat (proc(5): the sixth field, after a name that may hold spaces)."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[3]) == leader:
+                found.append(int(entry.name))
+    return found
+
+
+def pss(pid: int) -> int:
+    """Proportional set size in kB; 0 for a process that has ended."""
+    try:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0
+    match = re.search(r"^Pss:\s+(\d+)", rollup, re.MULTILINE)
+    return int(match[1]) if match else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

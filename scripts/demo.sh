@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# The main job on the tree that travels with pgconv, each command shown before its output. `make demo` runs it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+show() {
+    printf '\n$ %s\n' "$*"
+    "$@"
+}
+
+show pgconv scan fixtures/tree
+show pgconv scan fixtures/tree mm/mremap.c --unit pte --format gcc

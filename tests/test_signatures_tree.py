@@ -184,9 +184,7 @@ def test_every_kind_and_unit_is_known() -> None:
 
 def test_every_seed_says_something() -> None:
     silent = [
-        label(kind, entry)
-        for _, kind, entry in ENTRIES
-        if set(units(entry)) <= {"-"} or not entry["why"].strip()
+        label(kind, entry) for _, kind, entry in ENTRIES if set(units(entry)) <= {"-"} or not entry["why"].strip()
     ]
     assert silent == []
 

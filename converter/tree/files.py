@@ -55,22 +55,23 @@ def _listing(root: str, problems: Problems) -> list[Entry]:
     entries: list[Entry] = []
     pending = [""]
     while pending:
-        prefix = pending.pop()
+        place = pending.pop()
+        prefix = f"{place}/" if place else ""
         try:
             # stat() relative to a directory that is open is faster than by path, and no symlink can take its place.
-            directory = os.open(f"{root}/{prefix}", _DIRECTORY_FLAGS if prefix else _DIRECTORY_FLAGS & ~os.O_NOFOLLOW)
+            directory = os.open(f"{root}/{place}" if place else root, _DIRECTORY_FLAGS)
             try:
                 with os.scandir(directory) as items:
                     for item in items:
                         if item.is_dir(follow_symlinks=False):
                             if not item.name.startswith("."):
-                                pending.append(f"{prefix}{item.name}/")
+                                pending.append(prefix + item.name)
                         elif item.name.endswith(SUFFIXES):
                             _add(entries, prefix + item.name, item, problems)
             finally:
                 os.close(directory)
         except OSError as error:
-            problems.add(f"directory not read: {_reason(error)}", _portable(prefix.rstrip("/")) or ".")
+            problems.add(f"directory not read: {_reason(error)}", _portable(place) or ".")
     entries.sort()
     return entries
 

@@ -61,7 +61,7 @@ def make(*sites: Site, **changes: Any) -> Report:
     ordered = tuple(sorted(sites, key=Site.order))
     plain = Report(
         tool={"name": "pgconv", "version": "0.1.0", "rules": "0123456789ab"},
-        tree={"path": "linux", "revision": None, "files": 9, "scanned": 3},
+        tree={"name": "linux", "kernel": "6.12", "revision": None, "files": 9},
         scheme="pte-pg",
         sites=ordered,
         summary=summarise(ordered),
@@ -219,7 +219,7 @@ def test_text_fits_in_80_columns() -> None:
 
 
 def test_text_says_how_to_look_closer_at_what_is_open() -> None:
-    assert b"pgconv scan linux fs/exec.c --status logic --format gcc" in reports.render(REPORT, "text")
+    assert b"pgconv scan TREE fs/exec.c --status logic --format gcc" in reports.render(REPORT, "text")
     assert b"look closer" not in reports.render(make(DECIDED), "text")
 
 

@@ -52,13 +52,13 @@ def _lines(report: Report) -> Iterator[Line]:
     yield []
     yield from _meaning(report, family)
     yield from _warnings(report.warnings)
-    yield from _closer(report, family)
+    yield from _closer(family)
 
 
 def _head(report: Report) -> str:
-    revision = f" at {report.tree['revision']}" if report.tree.get("revision") else ""
-    files = f", {report.tree['scanned']:,} files" if "scanned" in report.tree else ""
-    return f"{report.tree['path']}{revision}{files}, scheme {report.scheme}"
+    tree = report.tree
+    revision = f" at {tree['revision']}" if tree["revision"] else ""
+    return f"{tree['name']}{revision}: Linux {tree['kernel']}, {tree['files']:,} files, scheme {report.scheme}"
 
 
 def _row(label: str, cells: Iterable[str]) -> Line:
@@ -98,14 +98,13 @@ def _warnings(warnings: tuple[str, ...]) -> Iterator[Line]:
         yield [(f"  and {len(warnings) - _WARNINGS:,} more (--format json has all)", "")]
 
 
-def _closer(report: Report, family: list[Site]) -> Iterator[Line]:
+def _closer(family: list[Site]) -> Iterator[Line]:
     opened = [site for site in family if site.status in OPEN]
     if not opened:
         return
-    tree = shlex.quote(str(report.tree["path"]))
     # The first of a status is as good as any; logic is what a person looks for first.
     status = "logic" if any(site.status == "logic" for site in opened) else "review"
     first = next(site for site in opened if site.status == status)
     yield []
     yield [("to look closer:", "bold")]
-    yield [(f"  pgconv scan {tree} {shlex.quote(first.path)} --status {status} --format gcc", "")]
+    yield [(f"  pgconv scan TREE {shlex.quote(first.path)} --status {status} --format gcc", "")]

@@ -1,7 +1,7 @@
 """Work spread over processes: results in order, and a file that kills its worker costs that file alone.
 
 concurrent.futures breaks as a whole when one worker dies, and does not say on what. Here each worker has a pipe of its
-own, so the guilty chunk is known, and a worker whose parent is gone reads end-of-file and ends.
+own, so the guilty chunk is known.
 
 The processes come from a fork server: a plain fork would copy locks held by other threads of the parent (a progress
 bar, numpy's) and its open SQLite connection (sqlite.org/howtocorrupt.html, 2.6).
@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -140,6 +141,7 @@ def _interrupt_blocked() -> Iterator[None]:
 def _serve(pipe: "connection.Connection[Any, Any]", setup: Callable[[], Worker[T, R]]) -> None:
     """The life of a worker process: (number, chunk) in, (number, result, _Failure or InputError) out."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         try:
             worker = setup()
@@ -155,6 +157,14 @@ def _serve(pipe: "connection.Connection[Any, Any]", setup: Callable[[], Worker[T
         os._exit(0)
     except MemoryError:
         os._exit(_NO_MEMORY)
+
+
+def _end_with_parent() -> None:
+    """In the middle of a chunk too: a parent that was killed could not end its workers."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    connection.wait([parent.sentinel])
+    os._exit(1)
 
 
 def _answer(number: int, worker: Worker[T, R], chunk: list[T]) -> bytes:

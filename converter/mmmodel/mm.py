@@ -1,11 +1,30 @@
-"""The machine and its address spaces: the system calls of memory management over the model."""
+"""The machine and its address spaces: the public face of the model.
 
+System calls take byte addresses and lengths, and return what the kernel's own return: a non-negative int, or -errno.
+Running out of simulated memory is a result (-ENOMEM, and `Machine.ooms` counts it), never an exception.
+"""
+
+import errno
 from typing import Literal, NamedTuple
 
-from converter.mmmodel.geometry import Geometry
+import numpy as np
 
-TableStrategy = Literal["whole-page", "packed", "batch"]
+from converter.errors import InputError
+from converter.mmmodel import advice, forking, invariants, mapping, populate, reclaim, remap, waste
+from converter.mmmodel.fault import Result, handle_fault
+from converter.mmmodel.geometry import Geometry
+from converter.mmmodel.pagecache import File
+from converter.mmmodel.pagetable import ACCESSED, DIRTY, PFN_SHIFT, PRESENT, WRITABLE, Entries, PageTable, TableStore
+from converter.mmmodel.pagetable import TableStrategy as TableStrategy
+from converter.mmmodel.physmem import ANON, FREE, KERNEL, PhysicalMemory
+from converter.mmmodel.physmem import FILE as FILE_PAGE
+from converter.mmmodel.swap import Swap
+from converter.mmmodel.vma import VM_ACCESS_FLAGS, VM_EXEC, VM_MAYSHARE, VM_READ, VM_WRITE, AnonVma, Vma, VmaTree
+
 Crossing = Literal["naive", "straddle"]
+
+_SMALL = 24
+"""Entries up to which a plain loop is faster than numpy."""
 
 
 class MapsRow(NamedTuple):
@@ -16,30 +35,21 @@ class MapsRow(NamedTuple):
     prot: int
     shared: bool
     offset: int
-    file: "File | None"
+    file: File | None
 
     def perms(self) -> str:
-        """"rw-p" and the like."""
-        raise NotImplementedError
-
-
-class File:
-    """A regular file: `name`, `size` bytes, its page cache (`cached_pages`, PG units) and its bytes."""
-
-    name: str
-    size: int
+        """The permissions column, such as "rw-p"."""
+        letters = "".join(c if self.prot & bit else "-" for c, bit in (("r", VM_READ), ("w", VM_WRITE), ("x", VM_EXEC)))
+        return letters + ("s" if self.shared else "p")
 
 
 class Machine:
     """RAM, swap, a page cache and the address spaces on it.
 
     ram, swap: bytes. tables: how 4 KiB page tables are put into pages of PG_SIZE. crossing: what an anonymous fault
-    does with a page whose PTEs lie in two page tables.
+    does with a page whose PTEs lie in two page tables: different pages on the two sides ("naive"), or one across
+    ("straddle").
     """
-
-    geometry: Geometry
-    mms: "list[MM]"
-    ooms: int  # allocations that failed with nothing left to reclaim
 
     def __init__(
         self,
@@ -50,101 +60,358 @@ class Machine:
         tables: TableStrategy = "whole-page",
         crossing: Crossing = "naive",
     ) -> None:
-        raise NotImplementedError
+        if crossing not in ("naive", "straddle"):
+            raise InputError(f"unknown crossing strategy {crossing!r}: naive or straddle")
+        if tables not in ("whole-page", "packed", "batch"):
+            raise InputError(f"unknown page-table strategy {tables!r}: whole-page, packed or batch")
+        self.geometry = geometry
+        self.crossing = crossing
+        self.ram = ram
+        self.memory = PhysicalMemory(geometry, ram)
+        self.swap = Swap(geometry, swap)
+        self.table_store = TableStore(self, tables)
+        self.mms: list[MM] = []
+        self.files: dict[int, File] = {}
+        self.anon_vmas: dict[int, AnonVma] = {}
+        self.ooms = 0  # allocations that failed with nothing left to reclaim
+        self.reclaims = 0  # times that reclaim ran
+        self.swap_ins = 0  # PTEs brought back from swap
+        self.swap_outs = 0  # PTEs sent to swap
+        self.copied_ptes = 0  # PTE_SIZE parts copied on write
+        self.clock_hand = 0  # where reclaim goes on looking (PG units)
+        self._idents = 0
+        zero = self.memory.alloc(KERNEL)
+        if zero is None:
+            raise InputError(f"ram of {ram} bytes is too little for a machine with {geometry}")
+        self.zero_pfn = geometry.page_to_pfn(zero)
 
-    def spawn(self) -> "MM":
-        """A new, empty address space."""
-        raise NotImplementedError
+    def spawn(self, brk: int = 0x5555_5555_0000) -> "MM":
+        """A new, empty address space whose heap would start at byte address `brk`."""
+        mm = MM(self, self.next_ident(), brk)
+        self.mms.append(mm)
+        return mm
 
-    def file(self, content: bytes | int, name: str = "file") -> File:
-        """A file with these bytes, or of this many zero bytes."""
-        raise NotImplementedError
+    def file(self, content: bytes | int, name: str = "file", writable: bool = True) -> File:
+        """A file with these bytes, or of this many zero bytes; `writable`: is it open for writing."""
+        return self._new_file(content, name, writable, anonymous=False)
+
+    def shared_anonymous(self, size: int) -> File:
+        """What shmem_zero_setup() puts behind a shared anonymous mapping of `size` bytes."""
+        return self._new_file(size, "/dev/zero (deleted)", True, anonymous=True)
+
+    def _new_file(self, content: bytes | int, name: str, writable: bool, anonymous: bool) -> File:
+        file = File(self, self.next_ident(), name, content, writable, anonymous)
+        self.files[file.ident] = file
+        return file
+
+    def next_ident(self) -> int:
+        """A number no other object of this machine has."""
+        self._idents += 1
+        return self._idents
+
+    def new_anon_vma(self, parent: AnonVma | None) -> AnonVma:
+        """An anon_vma that pages can name."""
+        anon_vma = AnonVma(self.next_ident(), parent)
+        self.anon_vmas[anon_vma.ident] = anon_vma
+        return anon_vma
+
+    def drop_anon_vma(self, anon_vma: AnonVma) -> None:
+        """The last area has left it."""
+        del self.anon_vmas[anon_vma.ident]
+
+    def release_file(self, file: File) -> None:
+        """Shared anonymous memory ends with its last mapping; a file stays in the page cache."""
+        if file.anonymous and not file.mapped_by:
+            for index in list(file.pages):
+                file.drop(index)
+            del self.files[file.ident]
+
+    def alloc_page(self, kind: int) -> int | None:
+        """One order-0 page with refcount 1, after reclaim if need be; None, counted as an OOM, if nothing helps."""
+        page = self.memory.alloc(kind)
+        if page is None and reclaim.reclaim(self):
+            page = self.memory.alloc(kind)
+        if page is None:
+            self.ooms += 1
+        return page
 
     def drop_caches(self) -> int:
-        """Free the clean, unmapped page-cache pages; returns how many (PG units)."""
-        raise NotImplementedError
+        """Free the clean page-cache pages that nothing maps; returns how many (PG units)."""
+        return reclaim.drop_caches(self)
+
+    def memory_use(self) -> dict[str, int]:
+        """Bytes by use: total, free, anon, file, tables, kernel (zero page and struct pages), swap_used."""
+        kinds = np.bincount(self.memory.kind, minlength=KERNEL + 1) << self.geometry.pg_shift
+        return {
+            "total": self.memory.pages << self.geometry.pg_shift,
+            "free": int(kinds[FREE]),
+            "anon": int(kinds[ANON]),
+            "file": int(kinds[FILE_PAGE]),
+            "tables": self.table_store.pages << self.geometry.pg_shift,
+            "kernel": int(kinds[KERNEL]),
+            "swap_used": self.swap.used_slots << self.geometry.pte_shift,
+        }
 
     def waste(self) -> dict[str, int]:
-        """Bytes by cause, all address spaces and the page cache: see MM.waste() for the causes."""
-        raise NotImplementedError
-
-    def memory(self) -> dict[str, int]:
-        """Bytes by use: total, free, anon, file, tables, zero, struct_page, swap_used."""
-        raise NotImplementedError
+        """Bytes by cause over all address spaces and the page cache: see waste.py for the causes."""
+        return waste.machine_waste(self)
 
     def check(self) -> None:
         """All invariants of all address spaces; InvariantError names the first that is broken."""
-        raise NotImplementedError
+        invariants.check(self)
 
 
 class MM:
-    """One address space (struct mm_struct). Byte addresses and lengths; system calls return an int, -errno on failure."""
+    """One address space (struct mm_struct)."""
 
-    machine: Machine
+    def __init__(self, machine: Machine, ident: int, brk: int) -> None:
+        self.machine = machine
+        self.geometry = machine.geometry
+        self.ident = ident
+        self.vmas = VmaTree()
+        self.tables = PageTable(machine.geometry, machine.table_store, ident)
+        self.start_brk = self.break_ = brk
+        self.rss_anon = 0  # PTEs that map anonymous pages
+        self.rss_file = 0  # PTEs that map page-cache pages
+        self.swapped = 0  # PTEs that hold a swap slot
+        self.faults = 0
 
     def mmap(self, addr: int, length: int, prot: int, flags: int, file: File | None = None, offset: int = 0) -> int:
-        raise NotImplementedError
+        """mmap(2): the address, or -errno. Without MAP_ANONYMOUS and without a file it is -EBADF."""
+        return mapping.mmap(self, addr, length, prot, flags, file, offset)
 
     def munmap(self, addr: int, length: int) -> int:
-        raise NotImplementedError
+        """munmap(2)."""
+        return mapping.munmap(self, addr, length)
 
     def mprotect(self, addr: int, length: int, prot: int) -> int:
-        raise NotImplementedError
-
-    def mremap(self, old: int, old_size: int, new_size: int, flags: int, new_addr: int = 0) -> int:
-        raise NotImplementedError
-
-    def madvise(self, addr: int, length: int, advice: int) -> int:
-        raise NotImplementedError
-
-    def mlock(self, addr: int, length: int) -> int:
-        raise NotImplementedError
-
-    def munlock(self, addr: int, length: int) -> int:
-        raise NotImplementedError
-
-    def mincore(self, addr: int, length: int) -> bytes | int:
-        """One byte (0 or 1) a PTE_SIZE page, or -errno."""
-        raise NotImplementedError
-
-    def msync(self, addr: int, length: int, flags: int) -> int:
-        raise NotImplementedError
+        """mprotect(2)."""
+        return mapping.mprotect(self, addr, length, prot)
 
     def brk(self, addr: int) -> int:
-        """The new (or, on failure, the unchanged) program break, as the raw system call; brk(0) asks for it."""
-        raise NotImplementedError
+        """The system call behind brk(2): the new, or on failure the unchanged, program break."""
+        return mapping.brk(self, addr)
+
+    def mremap(self, old: int, old_size: int, new_size: int, flags: int, new_addr: int = 0) -> int:
+        """mremap(2): the new address, or -errno."""
+        return remap.mremap(self, old, old_size, new_size, flags, new_addr)
+
+    def madvise(self, addr: int, length: int, advice_: int) -> int:
+        """madvise(2) for the advices named in uapi.py; others are -EINVAL."""
+        return advice.madvise(self, addr, length, advice_)
+
+    def mlock(self, addr: int, length: int) -> int:
+        """mlock(2) of a process with CAP_IPC_LOCK."""
+        return advice.mlock(self, addr, length)
+
+    def munlock(self, addr: int, length: int) -> int:
+        """munlock(2)."""
+        return advice.munlock(self, addr, length)
+
+    def mincore(self, addr: int, length: int) -> bytes | int:
+        """mincore(2): one byte, 0 or 1, for each PTE_SIZE page, or -errno."""
+        return advice.mincore(self, addr, length)
+
+    def msync(self, addr: int, length: int, flags: int) -> int:
+        """msync(2)."""
+        return advice.msync(self, addr, length, flags)
 
     def fork(self) -> "MM | int":
-        """A child address space, or -ENOMEM."""
-        raise NotImplementedError
+        """The address space of a child (dup_mmap()), or -ENOMEM."""
+        return forking.fork(self)
 
     def exit(self) -> None:
-        raise NotImplementedError
-
-    def read(self, addr: int, n: int) -> bytes | int:
-        """n bytes at addr as user space reads them (faults included), or -EFAULT; -ENOMEM when out of memory."""
-        raise NotImplementedError
-
-    def write(self, addr: int, data: bytes) -> int:
-        """Writes as user space does (faults included): len(data), or -EFAULT; -ENOMEM when out of memory."""
-        raise NotImplementedError
+        """exit_mmap(): everything is unmapped, all tables freed, and the machine forgets this address space."""
+        forking.exit_mm(self)
 
     def touch(self, addr: int, length: int, write: bool = True) -> int:
-        """Faults in every page of the range, vectorised: number of faults taken, or -EFAULT / -ENOMEM."""
-        raise NotImplementedError
+        """Access every page of the range: the number of faults it took, -EFAULT or -ENOMEM."""
+        return populate.touch(self, addr, length, write)
+
+    def read(self, addr: int, n: int) -> bytes | int:
+        """n bytes at `addr` as user space reads them, faults included; -EFAULT, or -ENOMEM without memory."""
+        parts, end, size = [], addr + n, self.geometry.pte_size
+        while addr < end:
+            count = min(end - addr, size - addr % size)
+            pfn = self._access(addr, False)
+            if pfn < 0:
+                return pfn
+            parts.append(self.machine.memory.read(pfn, addr % size, count))
+            addr += count
+        return b"".join(parts)
+
+    def write(self, addr: int, data: bytes) -> int:
+        """Store bytes as user space does, faults included: len(data); -EFAULT, or -ENOMEM without memory.
+
+        Bytes on the pages before the one that failed are stored.
+        """
+        done, size = 0, self.geometry.pte_size
+        while done < len(data):
+            offset = (addr + done) % size
+            part = data[done : done + size - offset]
+            pfn = self._access(addr + done, True)
+            if pfn < 0:
+                return pfn
+            self.machine.memory.write(pfn, offset, part)
+            done += len(part)
+        return done
+
+    def _access(self, addr: int, write: bool) -> int:
+        """The page frame that an access to byte address `addr` reaches, or -errno."""
+        n = addr >> self.geometry.pte_shift
+        entry = self.tables.get(n)
+        need = PRESENT | WRITABLE | DIRTY if write else PRESENT
+        vma = self.vmas.lookup(addr)
+        if vma is not None and entry & need == need and vma.flags & VM_ACCESS_FLAGS:
+            return entry >> PFN_SHIFT
+        result = self.user_fault(addr, write)
+        if result is not Result.OK:
+            return -errno.ENOMEM if result is Result.OOM else -errno.EFAULT
+        return self.tables.get(n) >> PFN_SHIFT
+
+    def user_fault(self, addr: int, write: bool) -> Result:
+        """do_user_addr_fault(), arch/x86/mm/fault.c: a fault at byte address `addr`, with stack growth."""
+        vma = self.vmas.lookup(addr)
+        if vma is None:
+            vma = mapping.grow_stack(self, addr)
+            if vma is None:
+                return Result.SEGV
+        if not vma.flags & (VM_WRITE if write else VM_ACCESS_FLAGS):
+            return Result.SEGV
+        return handle_fault(vma, addr >> self.geometry.pte_shift, write)
+
+    def peek(self, addr: int) -> bytes | None:
+        """The PTE_SIZE bytes that the page at `addr` holds whatever its protection, without a fault.
+
+        None if nothing is mapped there, or if the page lies beyond the end of its file.
+        """
+        vma = self.vmas.lookup(addr)
+        if vma is None:
+            return None
+        n = addr >> self.geometry.pte_shift
+        entry = self.tables.get(n)
+        size = self.geometry.pte_size
+        if entry & PRESENT:
+            return self.machine.memory.read(entry >> PFN_SHIFT, 0, size)
+        if entry:
+            return self.machine.swap.data.get(entry >> PFN_SHIFT, bytes(size))
+        if vma.file is None:
+            return bytes(size)
+        pteoff = vma.offset_of(addr)
+        return vma.file.content(pteoff) if pteoff < vma.file.pte_count else None
 
     def maps(self) -> list[MapsRow]:
-        raise NotImplementedError
+        """/proc/PID/maps."""
+        shift = self.geometry.pte_shift
+        return [
+            MapsRow(
+                vma.start,
+                vma.end,
+                vma.prot,
+                bool(vma.flags & VM_MAYSHARE),
+                vma.pteoff << shift if vma.file is not None else 0,
+                vma.file,
+            )
+            for vma in self.vmas
+        ]
 
     def rss(self) -> dict[str, int]:
-        """Resident bytes that PTEs map: anon, file, swap (bytes swapped out)."""
-        raise NotImplementedError
+        """Resident bytes that PTEs map, anon and file, and bytes swapped out."""
+        shift = self.geometry.pte_shift
+        return {"anon": self.rss_anon << shift, "file": self.rss_file << shift, "swap": self.swapped << shift}
 
     def waste(self) -> dict[str, int]:
-        """Bytes of allocated memory that no PTE maps, by cause: vma_end, misaligned, crossing, cow_siblings, unmapped_siblings,
-        tables; negative figures are savings."""
-        raise NotImplementedError
+        """Bytes of allocated memory that no PTE of anyone uses, by cause: see waste.py."""
+        return waste.mm_waste(self)
 
     def check(self) -> None:
-        """All invariants; InvariantError names the first that is broken."""
-        raise NotImplementedError
+        """All invariants of the machine this address space is on; InvariantError names the first that is broken."""
+        invariants.check(self.machine)
+
+    def map_anon(self, page: int, count: int) -> None:
+        """`count` more PTEs map parts of an anonymous page."""
+        memory = self.machine.memory
+        memory.map_at[page] += count
+        memory.ref_at[page] += count
+        self.rss_anon += count
+
+    def map_file(self, page: int, count: int) -> None:
+        """`count` more PTEs map parts of a page-cache page."""
+        memory = self.machine.memory
+        memory.map_at[page] += count
+        memory.ref_at[page] += count
+        self.rss_file += count
+
+    def unmap(self, page: int, count: int) -> None:
+        """`count` PTEs less map parts of a page; an anonymous page goes with its last one."""
+        memory = self.machine.memory
+        memory.map_at[page] -= count
+        memory.ref_at[page] -= count
+        if memory.kind_at[page] == ANON:
+            self.rss_anon -= count
+            if not memory.ref_at[page]:
+                memory.free(page)
+        else:
+            self.rss_file -= count
+
+    def zap(self, first: int, end: int) -> None:
+        """zap_page_range(): clear entries [first, end) (PTE units) and drop what they hold."""
+        for _, leaf, where in self.tables.spans(first, end):
+            if where.stop - where.start <= _SMALL:
+                at = leaf.at
+                for i in range(where.start, where.stop):
+                    if at[i]:
+                        self.drop_entry(at[i])
+                        at[i] = 0
+                continue
+            entries = leaf.entries[where]
+            live = entries[entries != 0]
+            if len(live):
+                leaf.entries[where] = 0
+                self._drop_entries(live)
+
+    def drop_entry(self, entry: int) -> None:
+        """Give up what one entry holds."""
+        if not entry & PRESENT:
+            self.machine.swap.put(entry >> PFN_SHIFT)
+            self.swapped -= 1
+            return
+        shift = self.geometry.cluster_shift
+        page = entry >> PFN_SHIFT >> shift
+        if page != self.machine.zero_pfn >> shift:
+            self.unmap(page, 1)
+
+    def _drop_entries(self, live: Entries) -> None:
+        if len(live) <= _SMALL:
+            for entry in live.tolist():
+                self.drop_entry(entry)
+            return
+        memory, shift = self.machine.memory, self.geometry.cluster_shift
+        present = (live & PRESENT).astype(bool)
+        for slot in (live[~present] >> PFN_SHIFT).tolist():
+            self.machine.swap.put(slot)
+            self.swapped -= 1
+        pages = live[present] >> (PFN_SHIFT + shift)
+        pages, counts = np.unique(pages[pages != self.machine.zero_pfn >> shift], return_counts=True)
+        anon = memory.kind[pages] == ANON
+        memory.mapcount[pages] -= counts.astype(np.int32)
+        memory.refcount[pages] -= counts.astype(np.int32)
+        of_anon = int(counts[anon].sum())
+        self.rss_anon -= of_anon
+        self.rss_file -= int(counts.sum()) - of_anon
+        memory.free_bulk(pages[anon & (memory.refcount[pages] == 0)])
+
+    def protect_entries(self, first: int, end: int) -> None:
+        """Take the write permission from entries [first, end), as change_protection() does."""
+        for _, leaf, where in self.tables.spans(first, end):
+            leaf.entries[where] &= ~WRITABLE
+
+    def clean_entries(self, first: int, end: int) -> None:
+        """Clear the accessed and dirty bits of present entries [first, end)."""
+        for _, leaf, where in self.tables.spans(first, end):
+            entries = leaf.entries[where]
+            entries[(entries & PRESENT) != 0] &= ~(ACCESSED | DIRTY)
+
+    def area_at(self, n: int) -> Vma | None:
+        """The area that holds entry n (PTE units)."""
+        return self.vmas.lookup(n << self.geometry.pte_shift)

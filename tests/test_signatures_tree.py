@@ -12,14 +12,19 @@ from typing import Any
 
 import pytest
 
-SIGNATURES = Path(__file__).resolve().parent.parent / "rules" / "signatures"
+RULES = Path(__file__).resolve().parent.parent / "rules"
+SIGNATURES = RULES / "signatures"
 KINDS = ("function", "field", "global", "macro", "op")
-DIMENSIONS = {
-    "pte", "pg", "pfn", "vm-accounting", "stat-unit", "aslr-step", "guard-gap", "kernel-stack", "shm-align",
-    "ioremap-align", "vmalloc-granule",
-}  # fmt: skip
+SCHEME = tomllib.loads((RULES / "schemes" / "pte-pg.toml").read_text(encoding="utf-8"))
+UNIT_OF = (
+    {"pte": "pte", "pg": "pg"}
+    | SCHEME["dimensions"]
+    | {key: choice["unit"] for key, choice in SCHEME["policy"].items()}
+)
+"""What each dimension, or policy key, comes out as in the pte-pg scheme."""
 PLAIN = {"byte", "order", "shift", "scalar", "-"}
-FAMILY = re.compile(r"\b(?:PAGE_(?:SIZE|SHIFT|MASK|ALIGN|ALIGNED|ALIGN_DOWN)|offset_in_page)\b")
+VOCABULARY = tomllib.loads((RULES / "vocabulary.toml").read_text(encoding="utf-8"))["name"]
+FAMILY = re.compile(rf"\b(?:{'|'.join(name['name'] for name in VOCABULARY if name['family'])})\b")
 COMMENT_OR_STRING = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"', re.S)
 
 Entry = dict[str, Any]
@@ -177,7 +182,7 @@ def test_every_kind_and_unit_is_known() -> None:
     for file, kind, entry in ENTRIES:
         for unit in units(entry):
             equal = unit.startswith("=") and unit[1:].isdigit() and int(unit[1:]) < len(entry.get("params", []))
-            if kind not in KINDS or not (equal or unit in PLAIN or unit.removeprefix("byte/") in DIMENSIONS):
+            if kind not in KINDS or not (equal or unit in PLAIN or unit.removeprefix("byte/") in UNIT_OF):
                 wrong.append((file, label(kind, entry), unit))
     assert wrong == []
 
@@ -202,10 +207,8 @@ def test_every_example_expects_units_that_the_entry_names() -> None:
     wrong = []
     for _, kind, entry in ENTRIES:
         named = {unit.removeprefix("byte/") for unit in units(entry)}
-        follows = {"pfn": "pte", "order": "pg"}
-        allowed = named | {follows[unit] for unit in named & set(follows)}
-        if any(unit.startswith("=") for unit in named):
-            allowed |= {"pte", "pg"}
-        if not set(entry["expect"]) <= allowed - {"pfn", "order"}:
+        possible = {UNIT_OF[unit] for unit in named & set(UNIT_OF)} | ({"pg"} if "order" in named else set())
+        passed_on = any(unit.startswith("=") for unit in named)
+        if not set(entry["expect"]) <= (set(UNIT_OF.values()) if passed_on else possible):
             wrong.append((label(kind, entry), entry["expect"]))
     assert wrong == []

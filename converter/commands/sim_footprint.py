@@ -60,17 +60,17 @@ def footprint(
     else:
         print("\n".join(_lines(processes, skipped, sizes, total, each)))
     if plot is not None:
-        plots.save(draw(each, total), plot)
+        plots.save(draw(_title(processes), each, total), plot)
 
 
-def draw(each: Sequence[tuple[Process, Sequence[Held]]], total: Sequence[Held]) -> Any:
+def draw(title: str, each: Sequence[tuple[Process, Sequence[Held]]], total: Sequence[Held]) -> Any:
     """The plot of some processes; of one process by its mappings."""
     if len(each) == 1:
-        process, held = each[0]
+        held = each[0][1]
         parts = [(label, [one.by_label[label] for one in held]) for label in held[0].by_label]
-        return plots.footprint(f"Memory held by {process.name} (pid {process.pid})", total, parts)
-    named = [(f"{process.name} {process.pid}", [one.total for one in held]) for process, held in each]
-    return plots.footprint(f"Memory held by {len(each)} processes", total, named)
+    else:
+        parts = [(f"{process.name} {process.pid}", [one.total for one in held]) for process, held in each]
+    return plots.footprint(title, total, parts)
 
 
 def summary(sizes: Sequence[Geometry], total: Sequence[Held]) -> list[str]:
@@ -106,17 +106,23 @@ def _lines(
     lines += _alignment_lines(processes, sizes[-1])
     if shared := shared_anonymous(processes, sizes[-1]):
         lines.append(f"{human(shared)} anonymous (at 4K) is still shared after fork and counted in each process")
-    lines.append("")
+    return [*lines, "", *table(each, sizes)]
+
+
+def _title(processes: Sequence[Process]) -> str:
+    if len(processes) == 1:
+        return f"Memory held by {processes[0].name} (pid {processes[0].pid})"
+    return f"Memory held by {len(processes)} processes"
+
+
+def table(each: Sequence[tuple[Process, Sequence[Held]]], sizes: Sequence[Geometry]) -> list[str]:
+    """The largest processes; of one process the largest mappings."""
     if len(each) == 1:
         held = each[0][1]
         named = {label: [one.by_label[label] for one in held] for label in held[0].by_label}
-        return lines + _table("mapping", "mappings", named, sizes)
-    return lines + _table(
-        "process",
-        "processes",
-        {f"{process.name} {process.pid}": [one.total for one in held] for process, held in each},
-        sizes,
-    )
+        return _table("mapping", "mappings", named, sizes)
+    named = {f"{process.name} {process.pid}": [one.total for one in held] for process, held in each}
+    return _table("process", "processes", named, sizes)
 
 
 def _table(title: str, many: str, named: dict[str, list[int]], sizes: Sequence[Geometry]) -> list[str]:
@@ -186,15 +192,20 @@ def _as_json(
             for held, found in zip(total, aligned, strict=True)
         ],
         "shared_after_fork": shared_anonymous(processes, sizes[-1]),
-        "processes": [
-            {
-                "pid": process.pid,
-                "name": process.name,
-                "sizes": [{**as_record(one), "mappings": one.by_label} for one in held],
-            }
-            for process, held in each
-        ],
+        "processes": named_parts(each),
     }
+
+
+def named_parts(each: Sequence[tuple[Process, Sequence[Held]]]) -> list[dict[str, Any]]:
+    """Processes as JSON has them, with their mappings."""
+    return [
+        {
+            "pid": process.pid,
+            "name": process.name,
+            "sizes": [{**as_record(one), "mappings": one.by_label} for one in held],
+        }
+        for process, held in each
+    ]
 
 
 def _show_bounds(path: Path, sizes: Sequence[Geometry], as_json: bool) -> None:

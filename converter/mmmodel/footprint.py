@@ -17,16 +17,19 @@ from converter.mmmodel.geometry import ENTRIES, ENTRIES_SHIFT, STRUCT_PAGE_SIZE,
 from converter.mmmodel.procfs import Indexes, Process, Residency, no_pages
 
 CAUSES = {
-    "misaligned": "the page begins before its VMA does",
-    "vma_end": "the page goes on after its VMA ends",
-    "crossing": "the rest lies behind a page-table boundary, where naive code maps another page",
-    "cow_siblings": "neighbours copied along with a written page of a private file mapping",
-    "unmapped_siblings": "neighbours inside the VMA or file that are not mapped",
-    "file_tails": "the page goes on after the end of its file",
+    "vma_end": "parts of an anonymous page beyond the ends of its VMA",
+    "misaligned": "the same, where PG_SIZE divides that end but not the distance of address and offset",
+    "crossing": "parts behind a page-table boundary, which naive code gives a page of their own",
+    "cow_siblings": "parts copied along with a written page of a private file mapping",
+    "unmapped": "parts of an anonymous page that are not mapped",
+    "cache_siblings": "parts of a page-cache page that are not mapped",
+    "file_tail": "parts of a page-cache page beyond the end of its file",
 }
-"""Every cause of waste, and what it means."""
+"""Every cause of waste, and what it means; the first five as in waste.py."""
 
 _Waste = dict[str, NDArray[np.int64]]
+
+_INDEX_BITS = 45  # of a page index: 57 address bits less PTE_SHIFT
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,17 +183,32 @@ def _anonymous(areas: Sequence[Residency], geometry: Geometry) -> tuple[NDArray[
 
     owner, table = owner[first], table[first]
     low = page[first] * ratio + shift[owner]
-    inside_low, inside_high = np.maximum(low, start[owner]), np.minimum(low + ratio, end[owner])
-    reach = np.minimum(inside_high, (table + 1) * ENTRIES) - np.maximum(inside_low, table * ENTRIES)
-    left = reach - present
-    is_copy = backed[owner] != 0
+    head, tail = np.maximum(low, start[owner]), np.minimum(low + ratio, end[owner])
+    mapped = _Mapped(areas)
+    inside = mapped.count(owner, head, tail)
+    reach = mapped.count(owner, np.maximum(head, table * ENTRIES), np.minimum(tail, (table + 1) * ENTRIES))
+    incongruent = shift[owner] % ratio != 0
+    before = np.where(incongruent & (start[owner] % ratio == 0), head - low, 0)
+    after = np.where(incongruent & (end[owner] % ratio == 0), low + ratio - tail, 0)
     return owner, {
-        "misaligned": inside_low - low,
-        "vma_end": low + ratio - inside_high,
-        "crossing": inside_high - inside_low - reach,
-        "cow_siblings": np.where(is_copy, left, 0),
-        "unmapped_siblings": np.where(is_copy, 0, left),
+        "vma_end": (head - low - before) + (low + ratio - tail - after),
+        "misaligned": before + after,
+        "crossing": inside - reach,
+        "cow_siblings": reach - present,
+        "unmapped": tail - head - inside,
     }
+
+
+class _Mapped:
+    """All present pages of some areas, to be counted by area and range of indexes."""
+
+    def __init__(self, areas: Sequence[Residency]) -> None:
+        owner, index = _gather([np.sort(np.concatenate((residency.anon, residency.file))) for residency in areas])
+        self._keys = (owner << _INDEX_BITS) + index
+
+    def count(self, owner: NDArray[np.int64], low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.int64]:
+        base = owner << _INDEX_BITS
+        return np.searchsorted(self._keys, base + high) - np.searchsorted(self._keys, base + low)
 
 
 def _cached(areas: Sequence[Residency], geometry: Geometry) -> tuple[NDArray[np.int64], _Waste]:
@@ -217,4 +235,4 @@ def _cached(areas: Sequence[Residency], geometry: Geometry) -> tuple[NDArray[np.
     first = np.flatnonzero(new_page)
     used = np.add.reduceat(new_index.astype(np.int64), first) if len(first) else no_pages()
     tail = np.clip((page[first] + 1) * ratio - length[file[first]], 0, ratio - used)
-    return owner[first], {"file_tails": tail, "unmapped_siblings": ratio - used - tail}
+    return owner[first], {"file_tail": tail, "cache_siblings": ratio - used - tail}

@@ -24,12 +24,13 @@ SUFFIXES = (".png", ".svg")
 
 _USED = "#4878a8"
 _CAUSE_COLOURS = {
-    "misaligned": "#b5482f",
     "vma_end": "#e08a4f",
+    "misaligned": "#b5482f",
     "crossing": "#7a3b69",
     "cow_siblings": "#c9a227",
-    "unmapped_siblings": "#8a9a5b",
-    "file_tails": "#6b7f8f",
+    "unmapped": "#8a9a5b",
+    "cache_siblings": "#5f9ea0",
+    "file_tail": "#6b7f8f",
 }
 _SIZE_COLOURS = ("#a9c4de", "#4878a8", "#1f4e79", "#0b2440")
 _BARS = 12  # as many as can be told apart in one plot

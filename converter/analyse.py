@@ -1,0 +1,335 @@
+"""One file in, its facts out: what a worker of the scan does. Pure: the same bytes and rules give the same facts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cache
+
+import tree_sitter_c
+from tree_sitter import Language, Node, Parser, Tree
+
+from converter import data, toml
+from converter.classify.roles import Place, Rules, rules
+from converter.csource import context
+from converter.csource.normalise import normalise
+from converter.csource.pieces import Piece, Source, function_name
+from converter.csource.text import Directive, Lines
+from converter.units.declared import declared
+from converter.units.edges import Edge
+from converter.units.extract import Extractor, Names
+from converter.units.facts import Facts, Use
+from converter.units.signatures import signatures
+from converter.vocabulary import scheme, vocabulary
+
+LARGE = 16 << 20
+"""Files above this size are searched, not parsed (generated headers)."""
+
+_PREFIX = b"void _(void){"
+_SUFFIX = b"\n;}"
+_DEFINE = re.compile(rb"[ \t]*([A-Za-z_]\w*)(\(([^()]*)\))?")
+_STATIC = re.compile(rb"^static\b[^;{}()=\n]*?\b(\w+)\s*(?:\(|=|;|\[)", re.M)
+_OPS = re.compile(rb"\.(\w+)\s*=\s*(\w+)\s*[,}]")
+_STRUCT_VARIABLE = re.compile(rb"\bstruct\s+(\w+)\s+\w+(?:\[\w*\])?\s*$")
+_ASM_NEAR = 24
+
+
+class _ArithmeticFile(toml.Entry, frozen=True):
+    class _List(toml.Entry, frozen=True):
+        names: tuple[str, ...]
+
+    through: dict[str, int]
+    choice: dict[str, list[int]]
+    round: _List
+    predicate: _List
+    divide: _List
+    multiply: _List
+    shift: _List
+    typed: dict[str, int]
+    variables: dict[str, str]
+
+
+@cache
+def names(scheme_name: str) -> Names:
+    """What the extractor recognises: the family and, as known units, the scheme's own names."""
+    arithmetic = toml.load(data.path("rules/arithmetic.toml"), _ArithmeticFile)
+    known = signatures()
+    vocab = vocabulary()
+    family: dict[bytes, tuple[str, str, str | None]] = {}
+    chosen = scheme(scheme_name)
+    for n in vocab.names.values():
+        for unit, converted in chosen.names[n.name].items():
+            if converted not in vocab.names and n.kind != "config":
+                family[converted.encode()] = (n.kind, n.result, unit)
+    for n in vocab.names.values():
+        if n.kind != "config":
+            family[n.name.encode()] = (n.kind, n.result, None)
+
+    @cache
+    def hint(name: str) -> str | None:
+        return next((key for pattern, key in known.names if pattern.fullmatch(name)), None)
+
+    types = known.types
+
+    def type_hint(type_: str, depth: int) -> str | None:
+        return types.get((type_, depth))
+
+    return Names(
+        family, arithmetic.through, arithmetic.choice, frozenset(arithmetic.round.names),
+        frozenset(arithmetic.predicate.names), frozenset(arithmetic.divide.names),
+        frozenset(arithmetic.multiply.names), frozenset(arithmetic.shift.names), arithmetic.typed,
+        arithmetic.variables, known.relations, hint, type_hint,
+    )  # fmt: skip
+
+
+@cache
+def _parser() -> Parser:
+    return Parser(Language(tree_sitter_c.language()))
+
+
+def analyse(path: str, content: bytes, scheme_name: str, inert: str = "") -> Facts | None:
+    """Facts of one file; None where it holds nothing of interest. `inert` says why the file's directory is inert."""
+    pattern = _pattern(scheme_name)
+    marks = list(pattern.finditer(content))
+    vocab = vocabulary().names
+    facts = Facts()
+    if not marks:
+        if path.endswith(".h") and not inert:
+            declared(Source(content).code, facts)
+        return facts if facts.structs or facts.returns else None
+    lines = Lines(content)
+    assembler = not path.endswith((".c", ".h"))
+    if inert or len(content) > LARGE:
+        masked = None if inert else Source(content, assembler).masked
+        for m in marks:
+            if m.group().decode() in vocab:
+                why = inert or ("comment or string" if masked is not None and masked[m.start()] != content[m.start()] else "")
+                facts.uses.append(_use(m, lines, inert=why))
+        if len(content) > LARGE and not inert:
+            facts.warnings.append(f"{path}: {len(content) >> 20} MB, too large to parse; its uses stay open")
+        return facts
+    _File(path, content, Source(content, assembler), lines, facts, scheme_name, assembler).run(marks)
+    return facts
+
+
+@cache
+def _pattern(scheme_name: str) -> re.Pattern[bytes]:
+    """The vocabulary and the scheme's converted names."""
+    words = {n.encode() for n in vocabulary().names} | set(names(scheme_name).family)
+    ordered = sorted(words, key=lambda w: (-len(w), w))
+    return re.compile(rb"(?<![A-Za-z0-9_])(?:" + b"|".join(ordered) + rb")(?![A-Za-z0-9_])")
+
+
+def _use(m: re.Match[bytes], lines: Lines, inert: str = "", defines: bool = False, function: str = "") -> Use:
+    line, col = lines.at(m.start())
+    return Use(line, col, m.group().decode(), inert=inert, defines=defines, function=function)
+
+
+class _File:
+    def __init__(
+        self, path: str, content: bytes, source: Source, lines: Lines, facts: Facts, scheme_name: str, assembler: bool
+    ) -> None:
+        self.path = path
+        self.content = content
+        self.source = source
+        self.lines = lines
+        self.facts = facts
+        self.assembler = assembler
+        self.family = {n.name.encode() for n in vocabulary().names.values() if n.family}
+        self.kinds = {n.name: n.kind for n in vocabulary().names.values()}
+        self.rules: Rules = rules()
+        private = {m.group(1).decode() for m in _STATIC.finditer(source.code)} if path.endswith(".c") else set()
+        if path.endswith(".c"):
+            private |= {
+                d.group(1).decode() for x in source.directives if x.keyword == b"define" and (d := self._define(x)) is not None
+            }
+        line_of: Callable[[int], int] = lambda offset: lines.at(offset)[0]  # noqa: E731
+        self.extractor = Extractor(facts, names(scheme_name), path, frozenset(private), line_of)
+        self.found: dict[int, Use] = {}
+
+    def _define(self, d: Directive) -> re.Match[bytes] | None:
+        return _DEFINE.match(self.source.masked, d.body, d.end)
+
+    def run(self, marks: list[re.Match[bytes]]) -> None:
+        source, content = self.source, self.content
+        masked = source.masked
+        vocab = self.kinds
+        pieces: dict[int, tuple[Piece, list[re.Match[bytes]]]] = {}
+        lines: dict[int, tuple[Directive, list[re.Match[bytes]]]] = {}
+        for m in marks:
+            if masked[m.start() : m.end()] != m.group():
+                if m.group().decode() in vocab:
+                    self.found[m.start()] = _use(m, self.lines, inert="comment or string")
+                continue
+            directive = source.directive_at(m.start())
+            if directive is not None:
+                lines.setdefault(directive.start, (directive, []))[1].append(m)
+            elif self.assembler:
+                self._assembler_use(m)
+            else:
+                piece = source.piece_at(m.start())
+                pieces.setdefault(piece.start, (piece, []))[1].append(m)
+        if not self.assembler:
+            declared(source.code, self.facts)
+            self._ops()
+        for directive, own in lines.values():
+            self._directive(directive, own)
+        for piece, own in pieces.values():
+            self._piece(piece, own)
+        self.facts.uses.extend(self.found[o] for o in sorted(self.found))
+
+    # pieces of C
+
+    def _piece(self, piece: Piece, marks: list[re.Match[bytes]]) -> None:
+        name = function_name(self.source.code, piece) or ""
+        for variant in self.source.variants(piece):
+            text = normalise(variant)
+            tree = _parser().parse(text)
+            function = _named(name, variant)
+            self.extractor.run(tree.root_node, text, piece.start, function)
+            self._collect(marks, tree, text, piece.start, function, variant)
+
+    def _collect(
+        self, marks: list[re.Match[bytes]], tree: Tree, text: bytes, base: int, function: str, raw: bytes,
+        defines: bool = False,
+    ) -> None:  # fmt: skip
+        """Give each use of a parsed piece its node, context and rules."""
+        hits: dict[int, set[int]] = {}
+        for m in marks:
+            start = m.start()
+            word = m.group().decode()
+            if word not in self.kinds or start in self.found or raw[start - base : m.end() - base] != m.group():
+                continue
+            use = _use(m, self.lines, defines=defines, function=function)
+            seen = self.extractor.uses.get(start)
+            syntax: Node | None
+            if seen is not None:
+                use.node, syntax = seen
+            else:
+                use.node = self.extractor.fresh(word)
+                syntax = tree.root_node.descendant_for_byte_range(start - base, m.end() - base)
+            if syntax is not None:
+                use.context = context.of(syntax, text, self.kinds[word])
+                use.types = self._types(syntax)
+                place = Place(self.path, word, function, use.context, use.types, raw, tree.root_node, start - base, hits)
+                use.rules = self.rules.match(place)
+            self._bind(use)
+            self.found[start] = use
+
+    def _bind(self, use: Use) -> None:
+        if use.node is not None:
+            for r in use.rules:
+                self.facts.edges.extend((use.node, self.extractor.key("X:" + r), Edge.RULE, use.line))
+
+    def _types(self, node: Node) -> tuple[str, ...]:
+        return tuple(sorted(self.extractor.types_at(node)))
+
+    # preprocessor lines
+
+    def _directive(self, d: Directive, marks: list[re.Match[bytes]]) -> None:
+        if d.keyword == b"define":
+            self._macro(d, marks)
+            return
+        for m in marks:
+            if m.group().decode() not in self.kinds:
+                continue
+            text = self.source.masked[d.body : d.end]
+            use = _use(m, self.lines, function="")
+            if d.keyword in (b"undef", b"ifdef", b"ifndef") or self._only_defined(m, text, d.body):
+                use.defines = True
+            elif d.keyword in (b"if", b"elif"):
+                self._condition(d, [m])
+                continue
+            else:
+                use.inert = "text of #" + d.keyword.decode()
+            self.found[m.start()] = use
+
+    def _only_defined(self, m: re.Match[bytes], text: bytes, base: int) -> bool:
+        before = text[: m.start() - base].rstrip()
+        return before.endswith((b"defined", b"defined("))
+
+    def _condition(self, d: Directive, marks: list[re.Match[bytes]]) -> None:
+        body = self.source.masked[d.body : d.end].replace(b"\\", b" ")
+        text = _PREFIX + body + _SUFFIX
+        tree = _parser().parse(text)
+        base = d.body - len(_PREFIX)
+        self.extractor.macro(tree.root_node, text, base, "", None)
+        self._collect(marks, tree, text, base, "", text)
+
+    def _macro(self, d: Directive, marks: list[re.Match[bytes]]) -> None:
+        head = self._define(d)
+        if head is None:
+            return
+        name = head.group(1)
+        defines = name in self.family
+        for m in marks:
+            if m.start() == head.start(1) and m.group().decode() in self.kinds:
+                self.found[m.start()] = _use(m, self.lines, defines=True, function=name.decode())
+        rest = [m for m in marks if m.start() >= head.end()]
+        if not rest:
+            return
+        body = self.source.masked[head.end() : d.end].replace(b"\\", b" ")
+        text = _PREFIX + body + _SUFFIX
+        base = head.end() - len(_PREFIX)
+        tree = _parser().parse(text)
+        params = None
+        if head.group(2) is not None:
+            params = [p.strip().decode("utf-8", "replace") for p in (head.group(3) or b"").split(b",") if p.strip()]
+        self.extractor.macro(tree.root_node, text, base, name.decode(), params)
+        self._collect(rest, tree, text, base, name.decode(), text, defines)
+
+    # everything else
+
+    def _ops(self) -> None:
+        """Functions that are assigned to the known function pointers of ops structs take their parameters' units."""
+        known = signatures().ops
+        structs = {s.encode() for s, _ in known}
+        code = self.source.code
+        if not any(s in code for s in structs):
+            return
+        at = 0
+        while (brace := code.find(b"= {", at)) >= 0:
+            at = brace + 3
+            owner = _STRUCT_VARIABLE.search(code, max(0, brace - 120), brace)
+            if owner is None or owner.group(1) not in structs:
+                continue
+            end = code.find(b"};", at)
+            struct = owner.group(1).decode()
+            for m in _OPS.finditer(code, at, end + 1 if end >= 0 else len(code)):
+                target = known.get((struct, m.group(1).decode()))
+                if target is not None:
+                    self._op(target, m.group(2).decode(), self.lines.at(m.start())[0])
+
+    def _op(self, target: str, function: str, line: int) -> None:
+        own = self.extractor.own(function)
+        key = self.extractor.key
+        for i in range(6):
+            self.facts.edges.extend((key(f"P:{own}/{i}"), key(f"P:{target}/{i}"), Edge.ASSIGN, line))
+        self.facts.edges.extend((key(f"R:{own}"), key(f"R:{target}"), Edge.ASSIGN, line))
+
+    def _assembler_use(self, m: re.Match[bytes]) -> None:
+        word = m.group().decode()
+        if word not in self.kinds:
+            return
+        line, _ = self.lines.at(m.start())
+        start = self.lines.span(line)
+        end = self.source.masked.find(b"\n", m.end())
+        text = self.source.masked[start : end if end >= 0 else len(self.source.masked)]
+        use = _use(m, self.lines)
+        before = text[: m.start() - start].rstrip()
+        operation = "round" if before.endswith(b"ALIGN(") else "assembler"
+        use.context = context.Context(operation, (), context.fold(text), "assembler::")
+        use.node = self.extractor.fresh(word)
+        place = Place(self.path, word, "", use.context, (), text)
+        use.rules = self.rules.match(place)
+        self._bind(use)
+        self.found[m.start()] = use
+
+
+def _named(name: str, text: bytes) -> str:
+    """`SYSCALL_DEFINE3(mlock, ...)` defines mlock: normalised away before the name is looked up."""
+    if name.endswith(("SYSCALL_DEFINE0", "SYSCALL_DEFINE1")) or "SYSCALL" in name and "_DEFINE" in name:
+        m = re.search(re.escape(name).encode() + rb"\(\s*(\w+)", text)
+        if m is not None:
+            return m.group(1).decode()
+    return name

@@ -1,0 +1,206 @@
+"""From units that reach a use to the site record: status, unit, role, confidence and the chain that says why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from converter.classify.confidence import Confidence
+from converter.classify.record import Evidence, Site
+from converter.classify.roles import LOGIC, Rule
+from converter.units.edges import WHY, Edge
+from converter.units.facts import Use
+from converter.units.graph import Graph, spoken
+from converter.units.signatures import Seed
+from converter.units.solve import FAR, Solution
+from converter.vocabulary import Name, Scheme
+
+CONFLICT_NEAR = 5
+"""Both units must arrive within this cost for a use to be called a conflict."""
+CONFLICT_MARGIN = 1
+"""...and neither may be nearer than the other by more than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the evidence says of one use, before it is worded."""
+
+    label: str | None  # pte, pg, or a policy key
+    cost: int
+    against: str | None  # the label of the other unit, if it arrives too
+    margin: int  # how much farther the other unit is
+    kind: str  # kind of evidence, for the measured confidence
+    rule: str | None
+    logic: bool
+
+
+class Decider:
+    def __init__(
+        self,
+        solution: Solution,
+        scheme: Scheme,
+        names: Mapping[str, Name],
+        rules: Mapping[str, Rule],
+        confidence: Confidence,
+    ) -> None:
+        self.solution = solution
+        self.graph: Graph = solution.graph
+        self.scheme = scheme
+        self.names = names
+        self.rules = rules
+        self.confidence = confidence
+
+    def site(self, file: int, use: Use) -> Site:
+        path = self.graph.files[file]
+        name = self.names[use.name]
+        if use.inert or use.defines:
+            status = "inert" if use.inert else "definition"
+            why = use.inert or "defines or tests a name of the family"
+            return Site(
+                path, use.line, use.col, use.name, use.function or None, status, None, None, None, False, 1.0, None,
+                (Evidence(path, use.line, why),), kind=name.kind, derived=not name.family,
+            )  # fmt: skip
+        v = self._verdict(file, use)
+        return self._worded(path, file, use, name, v)
+
+    def _verdict(self, file: int, use: Use) -> Verdict:
+        if use.node is None:
+            return Verdict(None, FAR, None, 0, "none", None, False)
+        node = self.graph.node(file, use.node)
+        near = self.solution.nearest(node)
+        logic = [(c, label) for c, label in near if label == LOGIC]
+        near = [(c, label) for c, label in near if label != LOGIC]
+        if not near and not logic:
+            return Verdict(None, FAR, None, 0, "none", None, False)
+        if logic and (not near or logic[0][0] <= near[0][0]):
+            rule = self._rule(node, LOGIC)
+            best = near[0] if near else (FAR, None)
+            other = self._other(near)
+            return Verdict(best[1], best[0], other[1], 0, f"rule:{rule}", rule, True)
+        cost, label = near[0]
+        far, against = self._other(near)
+        margin = far - cost
+        rule = self._rule(node, label)
+        kind = f"rule:{rule}" if rule is not None else f"units:{_bucket(cost)}:{_margin(margin)}"
+        conflict = (
+            cost <= CONFLICT_NEAR
+            and margin <= CONFLICT_MARGIN
+            and {label, against} == {"pte", "pg"}
+            and rule is None
+        )
+        return Verdict(label, cost, against, margin, "conflict" if conflict else kind, rule, conflict)
+
+    def _other(self, near: list[tuple[int, str]]) -> tuple[int, str | None]:
+        """The nearest label that asks for another answer than the first."""
+        if near:
+            for cost, label in near[1:]:
+                if label != near[0][1]:
+                    return cost, label
+        return FAR, None
+
+    def _rule(self, node: int, label: str) -> str | None:
+        """The role rule that stands at the use itself, if the nearest evidence is one."""
+        steps, start = self.solution.path(node, label)
+        key = self.graph.keys[start - self.graph.first_key] if start >= self.graph.first_key else ""
+        return key[2:] if len(steps) == 1 and key.startswith("X:") else None
+
+    def _worded(self, path: str, file: int, use: Use, name: Name, v: Verdict) -> Site:
+        confidence = self.confidence.of(v.kind)
+        policy_key = v.label if v.label in self.scheme.policy else None
+        unit = self.scheme.unit_of(v.label) if v.label is not None else None
+        status = "logic" if v.logic else "review"
+        if not v.logic and unit is not None and confidence >= self.scheme.threshold:
+            status = "decided"
+        rule = self.rules.get(v.rule) if v.rule is not None else None
+        node = self.graph.node(file, use.node) if use.node is not None else -1
+        evidence: tuple[Evidence, ...] = ()
+        against: tuple[Evidence, ...] = ()
+        if v.logic and rule is not None and rule.unit == LOGIC:
+            evidence = (Evidence(path, use.line, rule.why), Evidence(path, use.line, "PTE: " + rule.pte))
+            against = (Evidence(path, use.line, "PG: " + rule.pg),)
+        elif v.label is not None:
+            evidence = self._chain(node, v.label)
+            if v.against is not None and (v.logic or status == "review"):
+                against = self._chain(node, v.against)
+        c = use.context
+        return Site(
+            path, use.line, use.col, use.name, use.function or None, status, unit,
+            self.scheme.replacement(use.name, unit) if unit is not None else None,
+            self._role(use, v, rule, node), policy_key is not None and status == "decided", confidence, v.kind, evidence, against,
+            policy_key, name.kind, c.operation if c else "", c.expression if c else "", c.operands if c else (),
+            self._missing(use, v, status), not name.family,
+        )  # fmt: skip
+
+    def _chain(self, node: int, label: str) -> tuple[Evidence, ...]:
+        """From the use to the seed, one step an edge."""
+        steps, start = self.solution.path(node, label)
+        graph = self.graph
+        chain = []
+        at = node
+        for edge in steps:
+            a, b, kind, line = (int(x) for x in graph.edges[edge])
+            other = b if at == a else a
+            file = int(graph.file_of_edge[edge])
+            why = f"{graph.name(a)} {WHY[Edge(kind)]} {graph.name(b)}"
+            if kind == Edge.RULE:
+                why = "the use itself"
+            chain.append(Evidence(graph.files[file] if file >= 0 else "", line, why))
+            at = other
+        seed = self._seed(start, label)
+        if seed is not None:
+            chain.append(Evidence(seed.source, 0, seed.why))
+        return tuple(chain)
+
+    def _seed(self, node: int, label: str) -> Seed | None:
+        return self.solution.reach[label].start.get(node)
+
+    def _role(self, use: Use, v: Verdict, rule: Rule | None, node: int) -> str | None:
+        if rule is not None:
+            return rule.role
+        if v.label is None:
+            return None
+        if v.label in self.scheme.policy:
+            return v.label
+        _, start = self.solution.path(node, v.label)
+        seed = self._seed(start, v.label)
+        if start >= self.graph.first_key and self.graph.keys[start - self.graph.first_key].startswith("X:"):
+            return self.rules[self.graph.keys[start - self.graph.first_key][2:]].role
+        return role_of(self.scheme.unit_of(v.label), seed.dimension if seed else "", use.context.operation if use.context else "")
+
+    def _missing(self, use: Use, v: Verdict, status: str) -> str | None:
+        if status == "decided":
+            return None
+        if status == "logic":
+            return "which of the two is meant? the code uses one quantity in both units"
+        if v.label is None:
+            operands = use.context.operands if use.context else ()
+            return f"the unit of {operands[0]} is unknown" if operands else "no unit reaches this use"
+        return f"evidence of this kind ({v.kind}) is right too seldom to decide"
+
+
+def role_of(unit: str, dimension: str, operation: str) -> str:
+    """The role that the unit's source and the operation suggest, where no rule names one."""
+    if dimension == "pfn":
+        return "pfn-phys"
+    if unit == "pte":
+        if operation in ("step", "add", "subtract", "multiply", "value", "argument"):
+            return "page-table-step"
+        if operation in ("shift-left", "shift-right", "divide"):
+            return "vma-offset"
+        return "user-abi-align"
+    if operation in ("offset", "modulo", "mask", "subtract", "limit"):
+        return "in-page-offset"
+    if operation in ("shift-left", "shift-right", "divide"):
+        return "cache-index"
+    return "alloc-size"
+
+
+def _bucket(cost: int) -> str:
+    return "near" if cost <= 2 else "close" if cost <= 4 else "middle" if cost <= 7 else "far"
+
+
+def _margin(margin: int) -> str:
+    return "contested" if margin <= 1 else "clear" if margin <= 4 else "alone"
+
+
+__all__ = ["Decider", "Verdict", "role_of", "spoken"]

@@ -1,0 +1,192 @@
+"""Role rules (rules/roles/*.toml): what a use is doing, read off its shape and its place.
+
+A rule names a role and, where the role has one, the unit it speaks for; the solver weighs it against the units that
+flow to the use. Conditions are on the context of the use (operation, operands, types, where the result goes), on the
+function around it, on the path, and, where that is not enough, a tree-sitter query on the piece with a capture @use.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import PurePosixPath
+from typing import Any
+
+from tree_sitter import Language, Node, Query, QueryCursor, QueryError
+
+from converter import data, toml
+from converter.csource.context import Context
+from converter.errors import RulesError
+
+LOGIC = "logic"
+
+
+class When(toml.Entry, frozen=True):
+    """Conditions; all that are given must hold. Regular expressions match from the start of the text."""
+
+    name: tuple[str, ...] = ()
+    operation: tuple[str, ...] = ()
+    operand: str = ""  # any operand's text
+    type: str = ""  # any operand's C type
+    sink: str = ""  # `argument:callee:index`, `assign:lhs:`, `init:name:`, `array:name:`, `return::`, ...
+    expression: str = ""  # the widest expression around the use (search, not match)
+    function: str = ""
+    path: str = ""
+    body: str = ""  # the text of the piece (search, not match)
+    lacks: str = ""  # the text of the piece must not hold this
+    query: str = ""
+
+
+class Rule(toml.Entry, frozen=True):
+    """`unit` is pte, pg, pfn, a policy key, or logic; `cost` is how far this evidence is from proof (0: none)."""
+
+    id: str
+    role: str
+    unit: str
+    cost: int
+    why: str
+    when: When
+    example: str
+    expect: tuple[str | None, ...]
+    pte: str = ""  # with unit = logic: what asks for PTE, and what for PG
+    pg: str = ""
+
+
+class _File(toml.Entry, frozen=True):
+    rule: tuple[Rule, ...]
+
+
+@dataclass(slots=True)
+class Place:
+    """Where a use stands: what its rules may ask about."""
+
+    path: str
+    name: str
+    function: str
+    context: Context
+    types: tuple[str, ...]
+    text: bytes  # the piece
+    root: Node | None = None
+    offset: int = 0  # of the use in the piece
+    hits: dict[int, set[int]] = field(default_factory=dict)  # rule number -> offsets, once its query has run
+
+
+class _Compiled:
+    def __init__(self, rule: Rule, language: Language, where: str) -> None:
+        self.rule = rule
+        w = rule.when
+        try:
+            self.operand = _pattern(w.operand)
+            self.type = _pattern(w.type)
+            self.sink = _pattern(w.sink)
+            self.function = _pattern(w.function)
+            self.path = _pattern(w.path)
+            self.expression = _pattern(w.expression)
+            self.body = re.compile(w.body.encode()) if w.body else None
+            self.lacks = re.compile(w.lacks.encode()) if w.lacks else None
+            self.query = Query(language, w.query) if w.query else None
+        except (re.error, QueryError) as error:
+            raise RulesError(f"{where}: {rule.id}: {error}") from error
+
+    def matches(self, p: Place, number: int) -> bool:
+        w, c = self.rule.when, p.context
+        if w.operation and c.operation not in w.operation:
+            return False
+        if self.sink is not None and not self.sink.match(c.sink):
+            return False
+        if self.operand is not None and not any(self.operand.match(o) for o in c.operands):
+            return False
+        if self.type is not None and not any(self.type.match(t) for t in p.types):
+            return False
+        if self.function is not None and not self.function.match(p.function):
+            return False
+        if self.path is not None and not self.path.match(p.path):
+            return False
+        if self.expression is not None and not self.expression.search(c.expression):
+            return False
+        if self.body is not None and not self.body.search(p.text):
+            return False
+        if self.lacks is not None and self.lacks.search(p.text):
+            return False
+        return self.query is None or self._query(p, number)
+
+    def _query(self, p: Place, number: int) -> bool:
+        if p.root is None or self.query is None:
+            return False
+        hits = p.hits.get(number)
+        if hits is None:
+            captured = QueryCursor(self.query).captures(p.root)
+            hits = p.hits[number] = {n.start_byte for n in captured.get("use", [])}
+        return p.offset in hits
+
+
+def _pattern(text: str) -> re.Pattern[str] | None:
+    return re.compile(text) if text else None
+
+
+class Rules:
+    """All role rules, indexed by the names they speak of."""
+
+    def __init__(self, rules: list[tuple[Rule, str]], language: Language) -> None:
+        self.rules = {r.id: r for r, _ in rules}
+        self._by_name: dict[str, list[tuple[int, _Compiled]]] = {}
+        self._any: list[tuple[int, _Compiled]] = []
+        for number, (r, where) in enumerate(rules):
+            compiled = (number, _Compiled(r, language, where))
+            if not r.when.name:
+                self._any.append(compiled)
+            for n in r.when.name:
+                self._by_name.setdefault(n, []).append(compiled)
+
+    def match(self, place: Place) -> tuple[str, ...]:
+        """Ids of the rules that hold for a use."""
+        found = [c.rule.id for n, c in self._by_name.get(place.name, ()) if c.matches(place, n)]
+        found += [c.rule.id for n, c in self._any if c.matches(place, n)]
+        return tuple(found)
+
+
+@cache
+def rules() -> Rules:
+    """The shipped rules. Raises RulesError with file, line and entry."""
+    import tree_sitter_c
+
+    loaded: list[tuple[Rule, str]] = []
+    seen: dict[str, str] = {}
+    for path in sorted(data.path("rules/roles").glob("*.toml")):
+        for i, r in enumerate(toml.load(path, _File).rule):
+            where = toml.at(path, "rule", i)
+            if r.id in seen:
+                raise RulesError(f"{where}: rule {r.id} is already in {seen[r.id]}; give it another id")
+            seen[r.id] = where
+            loaded.append((r, where))
+    return Rules(loaded, Language(tree_sitter_c.language()))
+
+
+class _Inert(toml.Entry, frozen=True):
+    path: str
+    why: str
+    example: str
+
+
+class _InertFile(toml.Entry, frozen=True):
+    inert: tuple[_Inert, ...]
+
+
+@cache
+def _inert_places() -> tuple[tuple[str, str], ...]:
+    loaded: Any = toml.load(data.path("rules/inert.toml"), _InertFile)
+    return tuple((i.path, i.why) for i in loaded.inert)
+
+
+@cache
+def inert_directory(directory: str) -> str:
+    """Why nothing in a directory of the tree is kernel code; '' where it is."""
+    probe = PurePosixPath(directory)
+    for pattern, why in _inert_places():
+        for d in (probe, *probe.parents):
+            if d.match(pattern) and len(d.parts) >= len(PurePosixPath(pattern).parts):
+                if "/" not in pattern and len(d.parts) != 1:
+                    continue
+                return why
+    return ""

@@ -1,0 +1,57 @@
+"""The command line: registers the commands, turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from converter import __version__, data
+from converter.commands import scan, sim
+from converter.errors import EXIT_INPUT, InputError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Split the kernel's PAGE_SIZE into PTE_SIZE (what one PTE maps) and PG_SIZE (what is allocated).",
+    epilog="Exit codes: 0 done and nothing found, 1 done and something found, 2 could not do it.",
+)
+app.command(name="scan")(scan.scan)
+app.add_typer(sim.app, name="sim")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"pgconv {__version__} (rules {data.rules_version()})")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Version and rules.")] = False,
+) -> None:
+    """Example: pgconv scan linux/"""
+
+
+def main() -> None:
+    """Entry point of `pgconv`."""
+    try:
+        code = app(standalone_mode=False)
+    except InputError as error:
+        _fail(str(error))
+    except typer.Abort:
+        _fail("interrupted")
+    except typer.TyperException as error:
+        error.show()
+        sys.exit(EXIT_INPUT)
+    except KeyboardInterrupt:
+        _fail("interrupted")
+    else:
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str) -> None:
+    print(f"pgconv: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(EXIT_INPUT)

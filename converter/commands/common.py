@@ -1,0 +1,53 @@
+"""What the commands share: their common options, and opening a tree with its cache."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+from converter.errors import InputError
+from converter.tree import Tree, open_tree
+from converter.tree.cache import Cache, open_cache
+
+TreePath = Annotated[str | None, typer.Argument(help="An unpacked kernel tree, or a git repository (bare too).")]
+Revision = Annotated[str | None, typer.Option("--rev", metavar="REV", help="Read this revision from git, not the files.")]
+Output = Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="Write here, not to standard output.")]
+SchemeName = Annotated[str, typer.Option("--scheme", help="pte-pg or mmupage.")]
+Jobs = Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Processes; one for each CPU by default.")]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Neither read nor write the cache.")]
+
+
+@contextmanager
+def opened(path: str | None, rev: str | None, cached: bool) -> Iterator[tuple[Tree, Cache]]:
+    """The tree and the cache of one command. Raises InputError."""
+    if path is None:
+        raise InputError("no tree named; say which kernel tree to read, e.g. pgconv scan linux/")
+    tree = open_tree(path, rev)
+    with open_cache(cached) as cache:
+        yield tree, cache
+
+
+def choose(value: str, known: Iterable[str], option: str) -> None:
+    """Raises InputError for a value that an option does not have."""
+    if value not in known:
+        raise InputError(f"{option} {value}: not one of {', '.join(known)}")
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar on standard error while it is a terminal; nothing otherwise."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    bar = Progress(
+        TextColumn(f"reading {what}"), BarColumn(), DownloadColumn(), console=Console(stderr=True), transient=True
+    )
+    with bar:
+        task = bar.add_task("scan", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,104 @@
+"""`pgconv scan`: options in, a report out."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from converter.classify.record import Report, Site, summarise
+from converter.commands.common import Jobs, NoCache, Output, Revision, SchemeName, TreePath, choose, opened, progress
+from converter.report import FORMATS, render
+from converter.report.output import write
+from converter.report.text import show
+from converter.vocabulary import scheme as load_scheme
+from converter.vocabulary import vocabulary
+
+
+def scan(
+    tree: TreePath = None,
+    paths: Annotated[list[str] | None, typer.Argument(help="Print only these files and directories of the tree.")] = None,
+    rev: Revision = None,
+    format_: Annotated[str, typer.Option("--format", help="text, json, jsonl, gcc or sarif.")] = "text",
+    output: Output = None,
+    scheme: SchemeName = "pte-pg",
+    status: Annotated[str | None, typer.Option(help="Only sites of this status, or 'open'.")] = None,
+    unit: Annotated[str | None, typer.Option(help="Only sites of this unit: pte or pg.")] = None,
+    role: Annotated[str | None, typer.Option(help="Only sites of this role.")] = None,
+    what_if: Annotated[
+        Path | None, typer.Option("--what-if", metavar="FILE", help="Signatures to try: says what they would decide.")
+    ] = None,
+    jobs: Jobs = None,
+    no_cache: NoCache = False,
+    show_vocabulary: Annotated[bool, typer.Option("--vocabulary", help="Show the names that are looked for.")] = False,
+) -> None:
+    """Find every use of the page-size family in a kernel tree and decide PTE or PG.
+
+    Example: pgconv scan linux/ mm/mremap.c --format gcc
+    """
+    if show_vocabulary:
+        write(output, _vocabulary(scheme).encode())
+        return
+    choose(format_, FORMATS, "--format")
+    with opened(tree, rev, not no_cache) as (source, cache):
+        from converter.scan import scan as run
+
+        with progress(source.name) as report_progress:
+            report = run(source, cache, scheme, jobs, report_progress, None)
+            tried = run(source, cache, scheme, jobs, report_progress, what_if) if what_if is not None else None
+        warnings = cache.warnings
+    if tried is not None:
+        write(output, _difference(report, tried).encode())
+        return
+    chosen = _restricted(replace(report, warnings=(*report.warnings, *warnings)), paths, status, unit, role)
+    if format_ == "text" and output is None and sys.stdout.isatty():
+        show(chosen, Console())
+    else:
+        write(output, render(chosen, format_))
+
+
+def _restricted(report: Report, paths: list[str] | None, status: str | None, unit: str | None, role: str | None) -> Report:
+    prefixes = [p.strip("/").removeprefix("./") for p in paths or ()]
+
+    def wanted(s: Site) -> bool:
+        if prefixes and not any(s.path == p or s.path.startswith(p + "/") or p == "." for p in prefixes):
+            return False
+        if status == "open":
+            if s.status not in ("review", "logic"):
+                return False
+        elif status is not None and s.status != status:
+            return False
+        return (unit is None or s.unit == unit) and (role is None or s.role == role)
+
+    if not (prefixes or status or unit or role):
+        return report
+    sites = tuple(s for s in report.sites if wanted(s))
+    return replace(report, sites=sites, summary=summarise(sites))
+
+
+def _difference(before: Report, after: Report) -> str:
+    was = {s.order(): s for s in before.sites}
+    gained = [s for s in after.sites if s.status == "decided" and was[s.order()].status != "decided"]
+    lost = [s for s in after.sites if s.status != "decided" and was[s.order()].status == "decided"]
+    turned = [
+        s for s in after.sites
+        if s.status == "decided" and was[s.order()].status == "decided" and s.unit != was[s.order()].unit
+    ]  # fmt: skip
+    lines = [f"would decide {len(gained)} more uses, open {len(lost)}, and turn {len(turned)} to the other unit"]
+    for what, sites in (("decides", gained), ("opens", lost), ("turns", turned)):
+        lines += [f"  {what} {s.path}:{s.line}:{s.col} {s.macro} -> {s.unit or '?'}" for s in sites[:20]]
+    return "\n".join(lines) + "\n"
+
+
+def _vocabulary(scheme_name: str) -> str:
+    chosen = load_scheme(scheme_name)
+    rows = [("name", "kind", "pte", "pg", "group")]
+    for n in vocabulary().names.values():
+        rows.append((n.name, n.kind, *(chosen.names[n.name][u] for u in ("pte", "pg")), "family" if n.family else "derived"))
+    widths = [max(len(r[i]) for r in rows) for i in range(5)]
+    lines: list[Any] = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
+    return "\n".join([f"scheme {chosen.scheme}: {chosen.why}", "", *lines]) + "\n"

@@ -1,0 +1,108 @@
+"""Kernel source as bytes of constant length: comments, strings and directives blanked, every position kept true."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+
+_LEXEME = re.compile(
+    rb"/\*.*?(?:\*/|\Z)"  # block comment, also one cut off by the end of the file
+    rb"|//(?:\\\r?\n|[^\n])*"
+    rb'|"(?:\\.|[^"\\\n])*"'
+    rb"|'(?:\\[^\n][^'\n]{0,3}|[^'\\\n]{1,4})'",
+    re.S,
+)
+_DIRECTIVE = re.compile(rb"^[ \t]*#[ \t]*([a-z_]+)((?:\\\r?\n|[^\n])*)", re.M)
+_ASM_COMMENT = re.compile(rb"^[ \t]*#(?![ \t]*(?:define|undef|if|ifdef|ifndef|elif|else|endif|include|error|warning)\b)[^\n]*", re.M)
+
+_BLANK = bytes(c if c in b"\n\r" else 32 for c in range(256))
+_FILL = bytes(c if c in b"\n\r" else 95 for c in range(256))  # string contents become underscores: no braces, no names
+
+
+def _blank_lexeme(match: re.Match[bytes]) -> bytes:
+    text = match.group()
+    if text[0] == 47:  # '/': a comment
+        return text.translate(_BLANK)
+    if len(text) < 3:
+        return text
+    return text[:1] + text[1:-1].translate(_FILL) + text[-1:]
+
+
+def mask(data: bytes, assembler: bool = False) -> bytes:
+    """The same number of bytes with comments blanked and the contents of literals replaced by underscores."""
+    masked = _LEXEME.sub(_blank_lexeme, data)
+    if assembler:
+        masked = _ASM_COMMENT.sub(lambda m: m.group().translate(_BLANK), masked)
+    return masked
+
+
+@dataclass(frozen=True, slots=True)
+class Directive:
+    """A preprocessor line with its continuations: bytes [start, end), keyword without '#'."""
+
+    start: int
+    end: int
+    keyword: bytes
+    body: int  # where the text after the keyword starts
+
+
+def directives(masked: bytes) -> list[Directive]:
+    """All preprocessor lines of a masked file, in order."""
+    return [Directive(m.start(), m.end(), m.group(1), m.start(2)) for m in _DIRECTIVE.finditer(masked)]
+
+
+def without(text: bytes, spans: list[tuple[int, int]]) -> bytes:
+    """`text` with the given ascending, disjoint spans blanked, line breaks kept."""
+    parts, at = [], 0
+    for start, end in spans:
+        parts.append(text[at:start])
+        parts.append(text[start:end].translate(_BLANK))
+        at = end
+    parts.append(text[at:])
+    return b"".join(parts)
+
+
+def branches(lines: list[Directive]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Spans of conditional text: (what follows an #else or #elif, what an #else or #elif is the alternative of)."""
+    later: list[tuple[int, int]] = []
+    earlier: list[tuple[int, int]] = []
+    stack: list[list[int]] = []  # for each open #if: the ends of its directive lines so far
+    for line in lines:
+        if line.keyword in (b"if", b"ifdef", b"ifndef"):
+            stack.append([line.end])
+        elif line.keyword in (b"elif", b"else") and stack:
+            opened = stack[-1]
+            (earlier if len(opened) == 1 else later).append((opened[-1], line.start))
+            opened.append(line.end)
+        elif line.keyword == b"endif" and stack:
+            opened = stack.pop()
+            if len(opened) > 1:
+                later.append((opened[-1], line.start))
+    return _disjoint(later), _disjoint(earlier)
+
+
+def _disjoint(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if merged and start < merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        elif end > start:
+            merged.append((start, end))
+    return merged
+
+
+class Lines:
+    """Byte offset to line and column, both counted from 1."""
+
+    def __init__(self, data: bytes) -> None:
+        self._starts = [0]
+        self._starts += [m.end() for m in re.finditer(b"\n", data)]
+
+    def at(self, offset: int) -> tuple[int, int]:
+        line = bisect_right(self._starts, offset)
+        return line, offset - self._starts[line - 1] + 1
+
+    def span(self, line: int) -> int:
+        """Where a line (from 1) starts."""
+        return self._starts[line - 1]

@@ -1,0 +1,208 @@
+"""The scan: a tree in, a report out. The way of the data: tree, facts of each file, graph, units, sites."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache as once
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from converter import __version__, data
+from converter.analyse import analyse
+from converter.classify.confidence import confidence
+from converter.classify.decide import Decider
+from converter.classify.record import Report, Site, summarise
+from converter.classify.roles import LOGIC, inert_directory, rules
+from converter.tree import Entry, Reader, Tree, Unreadable
+from converter.tree.cache import Cache, tree_digest
+from converter.tree.entry import blob_id
+from converter.tree.pool import Lost, chunked, run
+from converter.units.facts import Facts, decode, encode
+from converter.units.graph import link
+from converter.units.signatures import Seed, dimension, signatures
+from converter.units.solve import Solution, solve
+from converter.vocabulary import UNITS, Scheme, scheme, vocabulary
+
+Progress = Callable[[int, int], None]
+"""Called with bytes done and bytes in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A worker's result for one file: its digest, and its facts encoded (empty: nothing of interest)."""
+
+    path: str
+    size: int
+    digest: str
+    facts: bytes
+    problem: str = ""
+
+
+class Worker:
+    """Runs in a process of its own: reads files, extracts facts."""
+
+    def __init__(self, reader: Reader, scheme_name: str) -> None:
+        self.reader = reader
+        self.scheme_name = scheme_name
+
+    def __call__(self, entries: Sequence[Entry]) -> list[Found]:
+        found = []
+        for entry, content in self.reader.read_many(entries):
+            if isinstance(content, Unreadable):
+                found.append(Found(entry.path, entry.size, "", b"", content.reason))
+                continue
+            facts = analyse(entry.path, content, self.scheme_name, inert_directory(os.path.dirname(entry.path)))
+            digest = entry.blob or blob_id(content)
+            found.append(Found(entry.path, entry.size, digest, encode(facts) if facts is not None else b""))
+        return found
+
+
+@once
+def engine_version() -> str:
+    """Changes whenever the code that makes facts or decisions changes."""
+    whole = hashlib.sha256(__version__.encode())
+    package = Path(__file__).resolve().parent
+    for folder in (".", "csource", "units", "classify"):
+        for file in sorted((package / folder).glob("*.py")):
+            whole.update(file.read_bytes())
+    return whole.hexdigest()[:16]
+
+
+@dataclass(slots=True)
+class Analysis:
+    """Facts of a whole tree: what every question about units starts from."""
+
+    tree: Tree
+    paths: list[str]
+    facts: list[Facts]
+    digests: dict[str, str]
+    warnings: list[str]
+
+
+def scan(
+    tree: Tree,
+    cache: Cache,
+    scheme_name: str = "pte-pg",
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    what_if: Path | None = None,
+) -> Report:
+    """Every use of the vocabulary in `tree`, decided as far as the evidence goes. Raises InputError."""
+    chosen = scheme(scheme_name)
+    key = f"{engine_version()}:{data.rules_version()}:{scheme_name}"
+    known = cache.digests(tree)
+    whole = tree_digest(known) if len(known) == len(tree.entries) and what_if is None else ""
+    if whole and (raw := cache.get_one("report", key, whole)) is not None:
+        report = _decoded(raw)
+        if report is not None:
+            return _named(report, tree)
+    analysis = examine(tree, cache, scheme_name, jobs, progress, known)
+    report = decide(analysis, chosen, what_if)
+    if not analysis.warnings and what_if is None and len(analysis.digests) == len(tree.entries):
+        cache.put_one("report", key, tree_digest(analysis.digests), msgspec.msgpack.encode(report))
+    return report
+
+
+def examine(
+    tree: Tree,
+    cache: Cache,
+    scheme_name: str,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    known: dict[str, str] | None = None,
+) -> Analysis:
+    """Facts of every file, from the cache where the content is known."""
+    key = f"{engine_version()}:{data.rules_version()}:{scheme_name}"
+    digests = dict(cache.digests(tree) if known is None else known)
+    kept = cache.get_many("facts", key, {_fact_key(p, d) for p, d in digests.items()})
+    pending = [e for e in tree.entries if e.path not in digests or _fact_key(e.path, digests[e.path]) not in kept]
+    raw: dict[str, bytes] = {p: kept[_fact_key(p, d)] for p, d in digests.items() if _fact_key(p, d) in kept}
+    fresh: dict[str, bytes] = {}
+    warnings = list(tree.warnings)
+    total = sum(e.size for e in pending)
+    done = 0
+    make = partial(Worker, tree.reader, scheme_name)
+    for result in run(make, chunked(pending, lambda e: e.size), jobs or os.cpu_count() or 1):
+        if isinstance(result, Lost):
+            warnings.append(f"{result.item.path}: not scanned: {result.reason}")
+            done += result.item.size
+            continue
+        for found in result:
+            done += found.size
+            if found.problem:
+                warnings.append(f"{found.path}: not read: {found.problem}")
+                continue
+            digests[found.path] = found.digest
+            raw[found.path] = fresh[_fact_key(found.path, found.digest)] = found.facts
+        if progress is not None:
+            progress(done, total)
+    paths, facts = [], []
+    for path in sorted(raw):
+        if raw[path]:
+            try:
+                facts.append(decode(raw[path]))
+            except msgspec.MsgspecError:  # an entry that passed its checksum and is still wrong: ask the source
+                entry = next(e for e in tree.entries if e.path == path)
+                again = Worker(tree.reader, scheme_name)([entry])[0]
+                facts.append(decode(again.facts) if again.facts else Facts())
+            paths.append(path)
+            warnings.extend(facts[-1].warnings)
+    cache.put_many("facts", key, fresh)
+    cache.remember_digests(tree, digests)
+    return Analysis(tree, paths, facts, digests, warnings)
+
+
+def _fact_key(path: str, digest: str) -> str:
+    """Facts name their file and depend on its directory, so equal contents in two places are two entries."""
+    return hashlib.sha1(f"{digest}:{path}".encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def labels(chosen: Scheme) -> dict[str, str]:
+    """Dimension of a seed -> the label that it counts as in a scheme; policy keys are labels of their own."""
+    made = {unit: unit for unit in UNITS} | dict(chosen.dimensions) | {key: key for key in chosen.policy}
+    made[LOGIC] = LOGIC
+    return made
+
+
+def solved(analysis: Analysis, chosen: Scheme, what_if: Path | None = None) -> Solution:
+    """The units of every quantity of the tree."""
+    known = signatures(what_if)
+    spoken = {r.id: Seed(dimension(r.unit), r.cost, r.why, "rules/roles") for r in rules().rules.values()}
+    graph = link(analysis.paths, analysis.facts, known, spoken)
+    return solve(graph, labels(chosen))
+
+
+def decide(analysis: Analysis, chosen: Scheme, what_if: Path | None = None) -> Report:
+    solution = solved(analysis, chosen, what_if)
+    decider = Decider(solution, chosen, vocabulary().names, rules().rules, confidence())
+    sites: list[Site] = []
+    for n, facts in enumerate(analysis.facts):
+        sites.extend(decider.site(n, use) for use in facts.uses)
+    ordered = tuple(sites)
+    tree = analysis.tree
+    report = Report(
+        tool={"name": "pgconv", "version": __version__, "rules": data.rules_version()},
+        tree={"kernel": tree.kernel_version, "revision": tree.revision, "files": len(tree.entries)},
+        scheme=chosen.scheme,
+        sites=ordered,
+        warnings=tuple(analysis.warnings),
+        summary=summarise(ordered),
+    )
+    return _named(report, tree)
+
+
+def _named(report: Report, tree: Tree) -> Report:
+    """The report under the name that this tree has now: equal trees share cached reports."""
+    return replace(report, tree={**report.tree, "name": tree.name})
+
+
+def _decoded(raw: bytes) -> Report | None:
+    try:
+        return msgspec.msgpack.decode(raw, type=Report)
+    except msgspec.MsgspecError:
+        return None

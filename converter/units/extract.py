@@ -1,0 +1,793 @@
+"""Constraints from source: walks the syntax tree of one piece and records which quantities have the same unit.
+
+The walk is one pass over the tree, in evaluation order, and knows nothing of units: it names quantities and the
+operations between them. A value is a tuple (node, type, depth of pointers, constant): node is the quantity or None,
+constant says that the value is a member of the page-size family, as (form, use node).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from tree_sitter import Node
+
+from converter.units.edges import Edge
+from converter.units.facts import Facts
+
+
+class Value(NamedTuple):
+    node: int | None = None
+    type: str = ""
+    depth: int = 0
+    constant: tuple[str, int] | None = None
+
+
+NOTHING = Value()
+Arithmetic = dict[str, dict[str, object]]
+
+_COMPARE = {"<", ">", "<=", ">=", "==", "!="}
+_SCALAR = {"primitive_type", "sized_type_specifier"}
+_FORM = {"size": "size", "shift": "shift", "mask": "mask"}
+
+
+class Names(NamedTuple):
+    """What the walk must recognise: family and derived names (kind, result, pinned unit), arithmetic, hints."""
+
+    family: dict[bytes, tuple[str, str, str | None]]
+    through: dict[str, int]
+    choice: dict[str, list[int]]
+    round: frozenset[str]
+    predicate: frozenset[str]
+    divide: frozenset[str]
+    multiply: frozenset[str]
+    shift: frozenset[str]
+    typed: dict[str, int]
+    variables: dict[str, str]
+    relations: dict[str, tuple[tuple[int, int], ...]]
+    hint: Callable[[str], str | None]  # name of a variable -> hint, or None
+    type_hint: Callable[[str, int], str | None]  # C type and pointer depth -> hint, or None
+
+
+class Extractor:
+    """Extracts the pieces of one file into `facts`. `static` holds the names that are private to the file."""
+
+    def __init__(self, facts: Facts, names: Names, path: str, static: frozenset[str], line_of: Callable[[int], int]) -> None:
+        self.facts = facts
+        self.names = names
+        self.path = path
+        self.static = static
+        self.line_of = line_of
+        self._keys: dict[str, int] = {}
+        self.uses: dict[int, tuple[int, Node]] = {}  # byte offset in the file -> use node, syntax node
+        self._operand_types: dict[int, set[str]] = {}  # use node -> C types of what it is combined with
+        self._text = b""
+        self._base = 0
+        self._function = ""
+        self._vars: dict[str, Value] = {}
+        self._alias: dict[bytes, Value] = {}
+        self._expr: dict[str, Callable[[Node], Value]] = {
+            "identifier": self._identifier,
+            "field_expression": self._field,
+            "call_expression": self._call,
+            "binary_expression": self._binary,
+            "unary_expression": self._unary,
+            "pointer_expression": self._pointer,
+            "update_expression": self._update,
+            "assignment_expression": self._assignment,
+            "cast_expression": self._cast,
+            "subscript_expression": self._subscript,
+            "conditional_expression": self._conditional,
+            "parenthesized_expression": self._parenthesized,
+            "comma_expression": self._comma,
+            "sizeof_expression": self._sizeof,
+            "number_literal": self._literal,
+            "string_literal": self._literal,
+            "char_literal": self._literal,
+            "comment": self._literal,
+            "declaration": self._declaration,
+            "return_statement": self._return,
+            "compound_statement": self._block,
+            "for_statement": self._for,
+            "initializer_pair": self._pair,
+            "type_descriptor": self._type_descriptor,
+            "compound_literal_expression": self._compound_literal,
+        }
+
+    # nodes and edges
+
+    def key(self, name: str) -> int:
+        found = self._keys.get(name)
+        if found is None:
+            self.facts.keys.append(name)
+            found = self._keys[name] = -len(self.facts.keys)
+        return found
+
+    def fresh(self, name: str) -> int:
+        self.facts.locals.append(name)
+        return len(self.facts.locals) - 1
+
+    def edge(self, a: int | None, b: int | None, kind: Edge, node: Node) -> None:
+        if a is not None and b is not None and a != b:
+            self.facts.edges.extend((a, b, kind, self.line_of(self._base + node.start_byte)))
+
+    def own(self, name: str) -> str:
+        """The global name of a function or macro of this file: private ones carry the path."""
+        return f"{self.path}:{name}" if name in self.static else name
+
+    def types_at(self, node: Node) -> set[str]:
+        """C types of the operands of the use at a syntax node, `struct page*` style."""
+        seen = self.uses.get(self._base + node.start_byte)
+        return self._operand_types.get(seen[0], set()) if seen is not None else set()
+
+    def _operand(self, use: int, value: Value) -> None:
+        if value.type and not value.type.startswith("@"):
+            self._operand_types.setdefault(use, set()).add(value.type + "*" * max(value.depth, 0))
+
+    def _variable(self, name: str, type_: str, depth: int, node: Node) -> Value:
+        n = self.fresh(name)
+        hint = self.names.hint(name)
+        if hint is not None:
+            self.edge(n, self.key(hint), Edge.NAME, node)
+        hint = self.names.type_hint(type_, depth)
+        if hint is not None:
+            self.edge(n, self.key(hint), Edge.TYPE, node)
+        return Value(n, type_, depth)
+
+    # pieces
+
+    def run(self, root: Node, text: bytes, base: int, function: str = "") -> None:
+        """Walk one parsed piece; `base` is the byte offset of `text` in the file."""
+        self._text, self._base = text, base
+        self._begin(function)
+        for child in root.named_children:
+            self._top(child)
+
+    def macro(self, root: Node, text: bytes, base: int, name: str, params: list[str] | None) -> None:
+        """Walk the body of a macro, wrapped in a function; its value is that of a lone expression."""
+        self._text, self._base = text, base
+        self._begin(name)
+        own = self.own(name)
+        for i, p in enumerate(params or ()):
+            v = self._variable(p, "struct " + self.names.variables[p] if p in self.names.variables else "", 1, root)
+            self._vars[p] = v
+            self.edge(v.node, self.key(f"P:{own}/{i}"), Edge.ARGUMENT, root)
+        result = self.key(f"R:{own}" if params is not None else f"V:{own}")
+        body = root.named_children[0].child_by_field_name("body") if root.named_children else None
+        if body is None:
+            self._value_of_children(root)
+            return
+        statements = body.named_children
+        for s in statements:
+            v = self.walk(s.named_children[0] if s.type == "expression_statement" and s.named_children else s)
+            if s.type == "expression_statement" and s is statements[-1]:
+                self.edge(v.node, result, Edge.RETURN, s)
+
+    def _begin(self, function: str) -> None:
+        self._function = function
+        self._vars = {}
+        self._alias = {}
+
+    def _top(self, node: Node) -> None:
+        if node.type == "function_definition":
+            declarator = _function_declarator(node.child_by_field_name("declarator"))
+            if declarator is not None:
+                self._parameters(declarator)
+            body = node.child_by_field_name("body")
+            if body is not None:
+                self._block(body)
+        else:
+            self.walk(node)
+
+    def _parameters(self, declarator: Node) -> None:
+        listed = declarator.child_by_field_name("parameters")
+        if listed is None:
+            return
+        own = self.own(self._function)
+        index = 0
+        for p in listed.named_children:
+            if p.type != "parameter_declaration":
+                continue
+            type_ = self._type_name(p.child_by_field_name("type"))
+            name, depth = _declared(p.child_by_field_name("declarator"), self._text)
+            if name:
+                v = self._vars[name] = self._variable(name, type_, depth, p)
+                self.edge(v.node, self.key(f"P:{own}/{index}"), Edge.ARGUMENT, p)
+            index += 1
+
+    def _type_name(self, node: Node | None) -> str:
+        if node is None:
+            return ""
+        if node.type in ("struct_specifier", "union_specifier"):
+            name = node.child_by_field_name("name")
+            body = node.child_by_field_name("body")
+            if body is not None:
+                for f in body.named_children:
+                    self._value_of_children(f)
+            return "struct " + self._str(name) if name is not None else ""
+        if node.type == "macro_type_specifier":
+            return ""
+        return self._str(node)
+
+    # statements
+
+    def walk(self, node: Node) -> Value:
+        handler = self._expr.get(node.type)
+        if handler is not None:
+            return handler(node)
+        self._value_of_children(node)
+        return NOTHING
+
+    def _value_of_children(self, node: Node) -> None:
+        expr = self._expr
+        for c in node.named_children:
+            handler = expr.get(c.type)
+            if handler is not None:
+                handler(c)
+            elif c.named_child_count:
+                self._value_of_children(c)
+            elif c.type in ("field_identifier", "type_identifier", "statement_identifier"):
+                self._family_in(c)
+
+    def _family_in(self, node: Node) -> None:
+        """A family name where the grammar expects no expression: keep the use."""
+        word = self._text[node.start_byte : node.end_byte]
+        if word in self.names.family:
+            self._use(node, word)
+
+    def _block(self, node: Node) -> Value:
+        stepped: list[tuple[int, Node]] = []
+        for s in node.named_children:
+            if s.type == "expression_statement" and s.named_child_count:
+                e = s.named_children[0]
+                v = self.walk(e)
+                if v.node is not None and _steps(e):
+                    stepped.append((v.node, e))
+            else:
+                self.walk(s)
+        self._together(stepped)
+        return NOTHING
+
+    def _for(self, node: Node) -> Value:
+        for field in ("initializer", "condition", "update", "body"):
+            c = node.child_by_field_name(field)
+            if c is not None:
+                self.walk(c)
+        return NOTHING
+
+    def _together(self, stepped: list[tuple[int, Node]]) -> None:
+        for (a, e), (b, _) in zip(stepped[1:], stepped, strict=False):
+            self.edge(a, b, Edge.STEP, e)
+
+    def _comma(self, node: Node) -> Value:
+        stepped: list[tuple[int, Node]] = []
+        last = NOTHING
+        parts: list[Node] = []
+        cur: Node | None = node
+        while cur is not None and cur.type == "comma_expression":
+            left, cur = cur.child_by_field_name("left"), cur.child_by_field_name("right")
+            if left is not None:
+                parts.append(left)
+        if cur is not None:
+            parts.append(cur)
+        for p in parts:
+            last = self.walk(p)
+            if last.node is not None and _steps(p):
+                stepped.append((last.node, p))
+        self._together(stepped)
+        return last
+
+    def _declaration(self, node: Node) -> Value:
+        type_ = self._type_name(node.child_by_field_name("type"))
+        for d in node.children_by_field_name("declarator"):
+            value = None
+            if d.type == "init_declarator":
+                value = d.child_by_field_name("value")
+            name, depth = _declared(d, self._text)
+            self._array_sizes(d)
+            if not name:
+                continue
+            if self._function:
+                v = self._variable(name, type_, depth, d)
+            else:
+                v = Value(self.key(f"V:{self._global(name)}"), type_, depth)
+            self._vars[name] = v
+            if value is not None:
+                got = self.walk(value)
+                self.edge(v.node, got.node, Edge.ASSIGN, value)
+        return NOTHING
+
+    def _array_sizes(self, node: Node) -> None:
+        while node is not None:
+            if node.type == "array_declarator":
+                size = node.child_by_field_name("size")
+                if size is not None:
+                    self.walk(size)
+            nxt = node.child_by_field_name("declarator")
+            if nxt is None:
+                return
+            node = nxt
+
+    def _return(self, node: Node) -> Value:
+        for c in node.named_children:
+            v = self.walk(c)
+            if v.node is not None and self._function:
+                self.edge(v.node, self.key(f"R:{self.own(self._function)}"), Edge.RETURN, c)
+        return NOTHING
+
+    def _pair(self, node: Node) -> Value:
+        value = node.child_by_field_name("value")
+        if value is not None:
+            v = self.walk(value)
+            d = node.child_by_field_name("designator")
+            if v.node is not None and d is not None:
+                owner = self._initialised(node)
+                if owner:
+                    self.edge(v.node, self.key(f"F:{owner}{self._str(d)}"), Edge.MEMBER, node)
+        return NOTHING
+
+    def _initialised(self, node: Node) -> str:
+        """The struct that an initializer list around `node` initialises, if its declaration is near."""
+        outer = node.parent.parent if node.parent is not None else None
+        if outer is not None and outer.type == "init_declarator" and outer.parent is not None:
+            t = self._type_name(outer.parent.child_by_field_name("type"))
+            return t[7:] if t.startswith("struct ") else ""
+        if outer is not None and outer.type == "compound_literal_expression":
+            d = outer.child_by_field_name("type")
+            text = self._str(d) if d is not None else ""
+            return text.split()[1] if text.startswith("struct ") and len(text.split()) > 1 else ""
+        return ""
+
+    def _compound_literal(self, node: Node) -> Value:
+        self._value_of_children(node)
+        return NOTHING
+
+    # expressions
+
+    def _str(self, node: Node) -> str:
+        return self._text[node.start_byte : node.end_byte].decode("utf-8", "replace")
+
+    def _literal(self, node: Node) -> Value:
+        return NOTHING
+
+    def _type_descriptor(self, node: Node) -> Value:
+        if node.named_child_count:
+            self._value_of_children(node)
+        return NOTHING
+
+    def _global(self, name: str) -> str:
+        if name in self.static or (self.path.endswith(".c") and not name.isupper()):
+            return f"{self.path}:{name}"
+        return name
+
+    def _use(self, node: Node, word: bytes) -> int:
+        offset = self._base + node.start_byte
+        seen = self.uses.get(offset)
+        if seen is not None:
+            return seen[0]
+        kind, _, pinned = self.names.family[word]
+        n = self.fresh(word.decode())
+        self.uses[offset] = (n, node)
+        if pinned is not None:
+            self.edge(n, self.key("U:" + pinned), Edge.RULE, node)
+        return n
+
+    def _identifier(self, node: Node) -> Value:
+        word = self._text[node.start_byte : node.end_byte]
+        family = self.names.family.get(word)
+        if family is not None:
+            n = self._use(node, word)
+            form = _FORM.get(family[0])
+            return Value(n, constant=(form, n)) if form else Value(n)
+        name = word.decode("utf-8", "replace")
+        v = self._vars.get(name)
+        if v is None:
+            struct = self.names.variables.get(name)
+            alias = self.fresh(name)
+            self.edge(alias, self.key(f"V:{self._global(name)}"), Edge.MEMBER, node)
+            hint = self.names.hint(name)
+            if hint is not None:
+                self.edge(alias, self.key(hint), Edge.NAME, node)
+            v = self._vars[name] = Value(alias, "struct " + struct if struct else "@V:" + self._global(name), 1)
+        return v
+
+    def _field(self, node: Node) -> Value:
+        argument, member = node.child_by_field_name("argument"), node.child_by_field_name("field")
+        if argument is None or member is None:
+            self._value_of_children(node)
+            return NOTHING
+        base = self.walk(argument)
+        word = self._text[member.start_byte : member.end_byte]
+        text = self._text[node.start_byte : node.end_byte]
+        v = self._alias.get(text)
+        if v is None:
+            name = word.decode("utf-8", "replace")
+            if base.type.startswith("struct "):
+                key = f"F:{base.type[7:]}.{name}"
+            elif base.type.startswith("@"):
+                key = f"F:{base.type}>{name}"
+            elif base.type.endswith("_t"):
+                key = f"F:{base.type}.{name}"
+            else:
+                key = f"F:?.{name}"
+            n = self.fresh(text.decode("utf-8", "replace"))
+            self.edge(n, self.key(key), Edge.MEMBER, node)
+            hint = self.names.hint(name)
+            if hint is not None:
+                self.edge(n, self.key(hint), Edge.NAME, node)
+            v = self._alias[text] = Value(n, "@" + key, 1)
+        if word in self.names.family:
+            u = self._use(member, word)
+            self.edge(u, v.node, Edge.ASSIGN, node)
+        return v
+
+    def _pointer(self, node: Node) -> Value:
+        argument = node.child_by_field_name("argument")
+        if argument is None:
+            return NOTHING
+        v = self.walk(argument)
+        if self._text[node.start_byte] == 38:  # '&'
+            return Value(v.node, v.type, v.depth + 1)
+        if v.depth > 1 or not v.type:
+            return Value(v.node, v.type, v.depth - 1)
+        text = self._text[node.start_byte : node.end_byte]
+        known = self._alias.get(text)
+        if known is None:
+            known = self._alias[text] = Value(self.fresh(text.decode("utf-8", "replace")), v.type, 0)
+            if not v.type.startswith("struct "):
+                self.edge(known.node, v.node, Edge.MEMBER, node)
+        return known
+
+    def _parenthesized(self, node: Node) -> Value:
+        children = node.named_children
+        if len(children) == 1:
+            return self.walk(children[0])
+        for c in children:
+            self.walk(c)
+        return NOTHING
+
+    def _cast(self, node: Node) -> Value:
+        d = node.child_by_field_name("type")
+        if d is not None and d.named_child_count > 1:
+            self._value_of_children(d)
+        value = node.child_by_field_name("value")
+        if value is None:
+            return NOTHING
+        v = self.walk(value)
+        target = self._str(d) if d is not None else ""
+        if target.endswith("*"):
+            return Value(v.node, target.rstrip("* "), target.count("*"), v.constant)
+        if target in ("phys_addr_t", "dma_addr_t", "loff_t") and v.constant is None and v.node is not None:
+            hint = self.names.type_hint(target, 0)
+            if hint is not None:
+                self.edge(v.node, self.key(hint), Edge.TYPE, node)
+        return Value(v.node, target or v.type, 0 if target else v.depth, v.constant)
+
+    def _sizeof(self, node: Node) -> Value:
+        self._value_of_children(node)
+        return NOTHING
+
+    def _unary(self, node: Node) -> Value:
+        argument = node.child_by_field_name("argument")
+        if argument is None:
+            return NOTHING
+        v = self.walk(argument)
+        sign = self._text[node.start_byte]
+        if v.constant is not None:
+            form, use = v.constant
+            if sign == 126:  # '~'
+                return Value(v.node, constant=("low" if form == "mask" else "mask", use))
+            if sign == 45:  # '-'
+                return Value(v.node, constant=("mask", use) if form == "size" else None)
+        if sign == 33:  # '!'
+            return NOTHING
+        return Value(v.node, v.type, v.depth)
+
+    def _update(self, node: Node) -> Value:
+        argument = node.child_by_field_name("argument")
+        return self.walk(argument) if argument is not None else NOTHING
+
+    def _subscript(self, node: Node) -> Value:
+        argument, index = node.child_by_field_name("argument"), node.child_by_field_name("index")
+        if argument is None or index is None:
+            self._value_of_children(node)
+            return NOTHING
+        v, i = self.walk(argument), self.walk(index)
+        if i.node is not None and v.type:
+            hint = self.names.type_hint(v.type, v.depth)
+            if hint is not None:
+                self.edge(i.node, self.key(hint), Edge.INDEX, node)
+        if v.node is None:
+            return NOTHING
+        text = self._text[argument.start_byte : argument.end_byte] + b"[]"
+        known = self._alias.get(text)
+        if known is None:
+            n = self.fresh(text.decode("utf-8", "replace"))
+            known = self._alias[text] = Value(n, v.type, max(v.depth - 1, 0))
+            if not v.type.startswith("struct "):
+                self.edge(n, v.node, Edge.MEMBER, node)
+        return known
+
+    def _conditional(self, node: Node) -> Value:
+        condition = node.child_by_field_name("condition")
+        if condition is not None:
+            self.walk(condition)
+        sides = [self.walk(c) for f in ("consequence", "alternative") if (c := node.child_by_field_name(f)) is not None]
+        return self._either(sides, node)
+
+    def _either(self, sides: list[Value], node: Node) -> Value:
+        """One of several values of equal unit."""
+        known = [v for v in sides if v.node is not None]
+        if not known:
+            return NOTHING
+        if len(known) == 1 and known[0].constant is None:
+            return known[0]
+        n = self.fresh(_short(self._str(node)))
+        for v in known:
+            self.edge(n, v.node, Edge.EXTENT if v.constant else Edge.CHOICE, node)
+        first = next((v for v in known if v.constant is None), NOTHING)
+        return Value(n, first.type, first.depth)
+
+    def _assignment(self, node: Node) -> Value:
+        left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
+        sign = node.child_by_field_name("operator")
+        if left is None or right is None or sign is None:
+            self._value_of_children(node)
+            return NOTHING
+        target = self.walk(left)
+        value = self.walk(right)
+        operator = sign.type
+        if operator == "=":
+            self.edge(target.node, value.node, Edge.ASSIGN, node)
+            return target
+        result = self._operate(operator[:-1], target, value, node)
+        if result.node is not None and result.node != target.node:
+            if operator in ("<<=", ">>=", "*=", "/=") and value.constant is not None:
+                # The variable changes its unit: what it held and what it holds now are two quantities.
+                v = Value(self.fresh(self._str(left)), target.type, target.depth)
+                self.edge(v.node, result.node, Edge.ASSIGN, node)
+                if left.type == "identifier":
+                    self._vars[self._str(left)] = v
+                else:
+                    self._alias[self._text[left.start_byte : left.end_byte]] = v
+                return v
+            self.edge(target.node, result.node, Edge.ASSIGN, node)
+        return target
+
+    def _binary(self, node: Node) -> Value:
+        left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
+        sign = node.child_by_field_name("operator")
+        if left is None or right is None or sign is None:
+            self._value_of_children(node)
+            return NOTHING
+        return self._operate(sign.type, self.walk(left), self.walk(right), node)
+
+    def _operate(self, sign: str, a: Value, b: Value, node: Node) -> Value:
+        if sign in ("&&", "||"):
+            return NOTHING
+        if a.constant is None and b.constant is None:
+            return self._plain(sign, a, b, node)
+        if b.constant is not None:
+            form, use = b.constant
+            if sign == ">>" and form == "shift":
+                return self._to_count(a, use, node)
+            if sign == "<<" and form == "shift":
+                return self._to_bytes(a, use, node)
+            if form == "size":
+                if sign == "*":
+                    return self._to_bytes(a, use, node)
+                if sign == "/":
+                    return self._to_count(a, use, node)
+                if sign == "%":
+                    return self._split(a, use, node)
+            if sign == "&" and form == "low":
+                return self._split(a, use, node)
+            if sign == "&" and form == "mask":
+                return self._rounded(a, use, node)
+            if sign == "-" and form == "shift" and a.constant is None:
+                self.edge(use, a.node, Edge.EXTENT, node)  # HPAGE_SHIFT - PAGE_SHIFT: an order
+                return Value(use)
+        if a.constant is not None:
+            form, use = a.constant
+            if b.constant is None:
+                if sign == "*" and form == "size":
+                    return self._to_bytes(b, use, node)
+                if sign == "<<" and form == "size":  # PAGE_SIZE << order
+                    self.edge(use, b.node, Edge.COUNT, node)
+                    n = self.fresh(_short(self._str(node)))
+                    self.edge(n, use, Edge.GRANULE, node)
+                    return Value(n)
+                if sign in ("+", "-"):
+                    if b.node is None:  # PAGE_SIZE - 1, PAGE_SHIFT - 9
+                        if form == "size" and sign == "-" and self._str(node).endswith("1"):
+                            return Value(use, constant=("low", use))
+                        return Value(use, constant=a.constant)
+                    kind = Edge.COUNT if form == "shift" else Edge.EXTENT  # PAGE_SHIFT + order
+                    self.edge(use, b.node, kind, node)
+                    return Value(b.node if form == "size" else use, constant=a.constant if form == "shift" else None)
+                if sign == "/":
+                    return NOTHING
+                if sign == "&" and form == "low":
+                    return self._split(b, use, node)
+                if sign == "&" and form == "mask":
+                    return self._rounded(b, use, node)
+            elif sign in ("-", "+", "/", "|", ">>", "<<"):
+                return Value(a.node)
+        other, use = (a, b.constant[1]) if b.constant is not None else (b, a.constant[1] if a.constant else 0)
+        self._operand(use, other)
+        if other.node is None:
+            if sign in ("<<",) and b.constant is not None and b.constant[0] == "shift":
+                return Value(use, constant=("size", use))  # 1 << PAGE_SHIFT
+            return Value(use)
+        self.edge(other.node, use, Edge.EXTENT, node)
+        return NOTHING if sign in _COMPARE else Value(other.node, other.type, other.depth)
+
+    def _plain(self, sign: str, a: Value, b: Value, node: Node) -> Value:
+        """Arithmetic that no family name takes part in."""
+        if sign in _COMPARE:
+            self.edge(a.node, b.node, Edge.COMPARE, node)
+            return NOTHING
+        if sign in ("+", "-", "|", "&"):
+            if a.node is None:
+                return b
+            if b.node is not None:
+                if sign != "&":
+                    self.edge(a.node, b.node, Edge.ADD, node)
+            return a
+        if sign == "<<":
+            if a.node is None:
+                return b  # 1 << order: a count in the unit that the order is the logarithm of
+            return NOTHING
+        return NOTHING
+
+    # the family's own operations
+
+    def _to_count(self, value: Value, use: int, node: Node) -> Value:
+        self._operand(use, value)
+        self.edge(value.node, use, Edge.BYTES, node)
+        return Value(use)
+
+    def _to_bytes(self, value: Value, use: int, node: Node) -> Value:
+        self._operand(use, value)
+        if value.node is None:
+            if node.type == "binary_expression":
+                left = node.child_by_field_name("left")
+                if left is not None and self._text[left.start_byte : left.end_byte].rstrip(b"UuLl)").lstrip(b"(") == b"1":
+                    return Value(use, constant=("size", use))
+            return Value(use)
+        self.edge(value.node, use, Edge.COUNT, node)
+        n = self.fresh(_short(self._str(node)))
+        self.edge(n, use, Edge.BYTES, node)
+        return Value(n)
+
+    def _rounded(self, value: Value, use: int, node: Node) -> Value:
+        self._operand(use, value)
+        self.edge(value.node, use, Edge.ROUNDED, node)
+        n = self.fresh(_short(self._str(node)))
+        self.edge(n, use, Edge.GRANULE, node)
+        return Value(n, value.type, value.depth)
+
+    def _split(self, value: Value, use: int, node: Node) -> Value:
+        self._operand(use, value)
+        self.edge(value.node, use, Edge.SPLIT, node)
+        n = self.fresh(_short(self._str(node)))
+        self.edge(n, use, Edge.OFFSET, node)
+        return Value(n)
+
+    # calls
+
+    def _call(self, node: Node) -> Value:
+        function, arguments = node.child_by_field_name("function"), node.child_by_field_name("arguments")
+        if function is None or arguments is None:
+            self._value_of_children(node)
+            return NOTHING
+        args = [a for a in arguments.named_children if a.type != "comment"]
+        names = self.names
+        if function.type != "identifier":
+            f = self.walk(function)
+            values = [self.walk(a) for a in args]
+            if f.type.startswith("@F:"):
+                for i, v in enumerate(values):
+                    self.edge(v.node, self.key(f"P:{f.type[1:]}/{i}"), Edge.ARGUMENT, node)
+                n = self.fresh(_short(self._str(node)))
+                self.edge(n, self.key(f"R:{f.type[1:]}"), Edge.RETURN, node)
+                return Value(n, f"@R:{f.type[1:]}", 1)
+            return NOTHING
+        word = self._text[function.start_byte : function.end_byte]
+        family = names.family.get(word)
+        if family is not None:
+            return self._family_call(function, word, [self.walk(a) for a in args], node)
+        name = word.decode("utf-8", "replace")
+        if name in names.typed and len(args) > names.typed[name]:
+            for a in args:
+                self.walk(a)
+            t = self._str(args[names.typed[name]])
+            return Value(None, t.rstrip("* "), 1)
+        values = [self.walk(a) for a in args]
+        if name in names.through and len(values) > names.through[name]:
+            return values[names.through[name]]
+        if name in names.choice:
+            return self._either([values[i] for i in names.choice[name] if i < len(values)], node)
+        if len(values) >= 2:
+            if name in names.divide:
+                return self._operate("/", values[0], values[1], node)
+            if name in names.multiply:
+                return self._operate("*", values[0], values[1], node)
+            if name in names.shift:
+                v = self._operate("<<", values[0], values[1], node)
+                if len(values) > 2:
+                    self.edge(v.node, values[2].node, Edge.ASSIGN, node)
+                return v
+            if name in names.round or name in names.predicate:
+                granule = values[1].constant
+                if granule is not None:
+                    if name in names.predicate:
+                        self.edge(values[0].node, granule[1], Edge.ROUNDED, node)
+                        return NOTHING
+                    return self._rounded(values[0], granule[1], node)
+                if values[1].node is not None:
+                    self.edge(values[0].node, values[1].node, Edge.EXTENT, node)
+                return values[0]
+        own = self.own(name)
+        for i, v in enumerate(values):
+            if v.node is not None:
+                self.edge(v.node, self.key(f"P:{own}/{i}"), Edge.ARGUMENT, args[i])
+        n = self.fresh(_short(self._str(node)))
+        self.edge(n, self.key(f"R:{own}"), Edge.RETURN, node)
+        for i, j in names.relations.get(name, ()):
+            if i < len(values) and j < len(values):
+                self.edge(values[i].node if i >= 0 else n, values[j].node, Edge.CHOICE, node)
+        return Value(n, f"@R:{own}", 1)
+
+    def _family_call(self, function: Node, word: bytes, values: list[Value], node: Node) -> Value:
+        use = self._use(function, word)
+        kind, result, _ = self.names.family[word]
+        first = values[0] if values else NOTHING
+        if kind == "rounding":
+            return self._rounded(first, use, node)
+        if kind == "predicate":
+            self.edge(first.node, use, Edge.ROUNDED, node)
+            return NOTHING
+        if kind == "offset":
+            return self._split(first, use, node)
+        if result == "bytes":
+            return self._to_bytes(first, use, node)
+        if result == "count":
+            return self._to_count(first, use, node)
+        return Value(use)
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 48 else text[:45] + "..."
+
+
+def _steps(node: Node) -> bool:
+    if node.type == "update_expression":
+        return True
+    if node.type == "assignment_expression":
+        sign = node.child_by_field_name("operator")
+        return sign is not None and sign.type in ("+=", "-=")
+    return False
+
+
+def _function_declarator(node: Node | None) -> Node | None:
+    while node is not None and node.type != "function_declarator":
+        node = node.child_by_field_name("declarator")
+    return node
+
+
+def _declared(node: Node | None, text: bytes) -> tuple[str, int]:
+    """Name and depth of pointers (arrays count) of a declarator."""
+    depth = 0
+    while node is not None:
+        t = node.type
+        if t in ("identifier", "type_identifier"):
+            return text[node.start_byte : node.end_byte].decode("utf-8", "replace"), depth
+        if t in ("pointer_declarator", "array_declarator", "abstract_pointer_declarator"):
+            depth += 1
+        inner = node.child_by_field_name("declarator")
+        if inner is None and t == "parenthesized_declarator" and node.named_child_count:
+            inner = node.named_children[0]
+        node = inner
+    return "", depth

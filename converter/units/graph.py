@@ -1,0 +1,207 @@
+"""The constraint graph of a whole tree: facts of all files linked by their global keys."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converter.units.edges import COST, Edge
+from converter.units.facts import STRIDE, Facts
+from converter.units.signatures import Seed, Signatures
+
+Ints = NDArray[np.int32]
+
+HUB = 48
+"""An unseeded key that so many call sites share is polymorphic (memcpy, min): units do not flow through it."""
+
+
+@dataclass(slots=True)
+class Graph:
+    """Nodes are numbered over the whole tree: first each file's own quantities, then the keys.
+
+    `edges` has one row an edge: a, b, kind, line; `file_of_edge` the file it stands in; seeds by node.
+    """
+
+    files: list[str]
+    facts: list[Facts]
+    offset: Ints  # first node of each file
+    keys: list[str]  # node of key i: first_key + i
+    first_key: int
+    edges: Ints
+    file_of_edge: Ints
+    seeds: dict[int, list[Seed]]
+    hubs: Ints
+
+    @property
+    def size(self) -> int:
+        return self.first_key + len(self.keys)
+
+    def node(self, file: int, local: int) -> int:
+        return int(self.offset[file]) + local
+
+    def name(self, node: int) -> str:
+        """What a person would call a node."""
+        if node >= self.first_key:
+            return spoken(self.keys[node - self.first_key])
+        file = int(np.searchsorted(self.offset, node, side="right")) - 1
+        return self.facts[file].locals[node - int(self.offset[file])]
+
+
+def spoken(key: str) -> str:
+    """A global key in words."""
+    kind, _, rest = key.partition(":")
+    rest = rest.rsplit(":", 1)[-1]
+    if kind == "P":
+        name, _, number = rest.rpartition("/")
+        return f"parameter {int(number) + 1} of {name}()"
+    if kind == "R":
+        return f"{rest}()"
+    if kind == "F":
+        return rest.replace("@", "").replace(">", "->")
+    if kind in ("N", "T"):
+        return f"a {rest}"
+    return rest
+
+
+class Types:
+    """Struct types over the tree: the struct that a key is, or points to."""
+
+    def __init__(self, facts: Sequence[Facts]) -> None:
+        self.structs: dict[str, dict[str, str]] = {}
+        self.returns: dict[str, str] = {}
+        owners: dict[str, str | None] = {}
+        for f in facts:
+            for struct, members in f.structs.items():
+                known = self.structs.setdefault(struct, {})
+                for name, type_ in members.items():
+                    known.setdefault(name, type_)
+            for function, type_ in f.returns.items():
+                self.returns.setdefault(function, type_)
+        for struct, members in self.structs.items():
+            for name in members:
+                owners[name] = None if name in owners else struct
+        self.unique = {name: owner for name, owner in owners.items() if owner is not None}
+        self._known: dict[str, str | None] = {}
+
+    def of(self, key: str) -> str | None:
+        """C type of a key as declared ("struct page**", "pte_t*"), or None."""
+        if key in self._known:
+            return self._known[key]
+        self._known[key] = None  # ends a circle
+        found = self._known[key] = self._of(key)
+        return found
+
+    def _of(self, key: str) -> str | None:
+        if key.startswith("R:"):
+            return self.returns.get(key[2:].rsplit(":", 1)[-1])
+        if key.startswith("F:"):
+            owner, _, field = self.field(key)[2:].rpartition(".")
+            return self.structs.get(owner, {}).get(field)
+        return None
+
+    def field(self, key: str) -> str:
+        """A field's key with its struct resolved, as far as declarations tell."""
+        if key.startswith("F:@"):
+            inner, _, field = key[3:].rpartition(">")
+            type_ = self.of(inner)
+            if type_ is not None and type_.startswith("struct "):
+                return f"F:{type_[7:].rstrip('*')}.{field}"
+            owner = self.unique.get(field)
+            return f"F:{owner}.{field}" if owner is not None else key
+        if key.startswith("F:?."):
+            owner = self.unique.get(key[4:])
+            return f"F:{owner}.{key[4:]}" if owner is not None else key
+        return key
+
+
+def link(paths: Sequence[str], facts: Sequence[Facts], known: Signatures, rules: Mapping[str, Seed]) -> Graph:
+    """One graph of all files. `rules`: what each role rule speaks for, by id."""
+    types = Types(facts)
+    fields = {name for key in known.seeds if key.startswith("F:") for name in [key.rpartition(".")[2]]}
+    ids: dict[str, int] = {}
+    resolved: dict[str, int] = {}
+    files_of: Counter[int] = Counter()
+    offsets = np.zeros(len(facts) + 1, np.int32)
+    np.cumsum([len(f.locals) for f in facts], out=offsets[1:])
+    first_key = int(offsets[-1])
+    parts: list[Ints] = []
+    file_parts: list[Ints] = []
+    for n, (path, f) in enumerate(zip(paths, facts, strict=True)):
+        if not f.keys and not f.edges:
+            continue
+        numbers = np.empty(len(f.keys), np.int32)
+        for i, key in enumerate(f.keys):
+            found = resolved.get(key)
+            if found is None:
+                real = _resolve(key, types, known.seeds, fields)
+                found = resolved[key] = ids.setdefault(real, len(ids))
+            numbers[i] = found
+        rows = np.frombuffer(f.edges, np.int32).reshape(-1, STRIDE).copy()
+        for side in (0, 1):
+            column = rows[:, side]
+            is_key = column < 0
+            column[~is_key] += offsets[n]
+            column[is_key] = numbers[-1 - column[is_key]] + first_key
+        parts.append(rows)
+        file_parts.append(np.full(len(rows), n, np.int32))
+        files_of.update(set(numbers.tolist()))
+        del path
+    keys = list(ids)
+    edges = np.concatenate(parts) if parts else np.zeros((0, STRIDE), np.int32)
+    file_of_edge = np.concatenate(file_parts) if file_parts else np.zeros(0, np.int32)
+    seeds: dict[int, list[Seed]] = {}
+    extra: list[tuple[int, int, int, int]] = []
+    for i in range(len(keys)):
+        key = keys[i]
+        node = first_key + i
+        seed = rules.get(key[2:]) if key.startswith("X:") else _seed(key, known.seeds)
+        if seed is not None:
+            seeds.setdefault(node, []).append(seed)
+        elif key.startswith("F:"):
+            declared = types.of(key)
+            if declared is not None:
+                bare = declared.rstrip("*")
+                hint = known.types.get((bare, len(declared) - len(bare)))
+                if hint is not None:
+                    target = ids.setdefault(hint, len(ids))
+                    if target == len(keys):
+                        keys.append(hint)
+                        seeds[first_key + target] = [known.seeds[hint]]
+                    extra.append((node, first_key + target, int(Edge.TYPE), 0))
+    if extra:
+        edges = np.concatenate([edges, np.array(extra, np.int32)])
+        file_of_edge = np.concatenate([file_of_edge, np.full(len(extra), -1, np.int32)])
+    degree = np.bincount(edges[:, :2].ravel(), minlength=first_key + len(keys)) if len(edges) else np.zeros(1, np.int64)
+    hubs = np.flatnonzero(degree > HUB).astype(np.int32)
+    hubs = hubs[hubs >= first_key]
+    return Graph(list(paths), list(facts), offsets[:-1], keys, first_key, edges, file_of_edge, seeds, hubs)
+
+
+def _resolve(key: str, types: Types, seeds: Mapping[str, Seed], fields: set[str]) -> str:
+    if key.startswith("F:"):
+        return types.field(key)
+    if key[:2] in ("P:", "R:") and key[2:4] == "F:":
+        suffix = "/" + key.rpartition("/")[2] if key[0] == "P" else ""
+        inner = key[2 : len(key) - len(suffix)]
+        return f"{key[:2]}{types.field(inner)}{suffix}"
+    del seeds, fields
+    return key
+
+
+def _seed(key: str, seeds: Mapping[str, Seed]) -> Seed | None:
+    seed = seeds.get(key)
+    if seed is None and key[:2] in ("P:", "R:", "V:") and ":" in key[2:]:
+        path, _, bare = key[2:].rpartition(":")
+        seed = seeds.get(key[:2] + bare)
+        if seed is not None and seed.source != path and key[0] != "V":
+            return None  # another file's private function of that name
+    return seed
+
+
+def costs(kinds: Ints) -> Ints:
+    table = np.array([COST[Edge(k)] for k in range(len(Edge))], np.int32)
+    return table[kinds]

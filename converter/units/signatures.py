@@ -1,0 +1,177 @@
+"""Seeds: what is known of the kernel's own API (rules/signatures/, rules/hints.toml), as units of global keys."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from converter import data, toml
+from converter.errors import RulesError
+
+SILENT = ("-", "byte", "scalar", "shift", "byte/none")
+"""Units that say only that no count of pages flows here: a quantity with one of them lets nothing through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """A known unit: dimension (pte, pg, pfn, a policy key; '' lets nothing through), extra cost, and why."""
+
+    dimension: str
+    cost: int
+    why: str
+    source: str  # the header it comes from, or the hint
+
+
+class _Seeded(toml.Entry, frozen=True):
+    header: str
+    why: str
+    example: str = ""
+    expect: tuple[str | None, ...] = ()
+
+
+class Function(_Seeded, frozen=True):
+    name: str = ""
+    params: tuple[str, ...] | None = None
+    returns: str = "-"
+
+
+class Field(_Seeded, frozen=True):
+    struct: str = ""
+    name: str = ""
+    unit: str = "-"
+
+
+class Global(_Seeded, frozen=True):
+    name: str = ""
+    unit: str = "-"
+
+
+class Macro(_Seeded, frozen=True):
+    name: str = ""
+    params: tuple[str, ...] | None = None
+    returns: str = "-"
+    unit: str = "-"
+
+
+class Op(_Seeded, frozen=True):
+    struct: str = ""
+    field: str = ""
+    params: tuple[str, ...] = ()
+    returns: str = "-"
+
+
+class SignatureFile(toml.Entry, frozen=True):
+    function: tuple[Function, ...] = ()
+    field: tuple[Field, ...] = ()
+    globals: tuple[Global, ...] = msgspec.field(default=(), name="global")
+    macro: tuple[Macro, ...] = ()
+    op: tuple[Op, ...] = ()
+
+
+class NameHint(toml.Entry, frozen=True):
+    id: str
+    pattern: str
+    unit: str
+    cost: int
+    why: str
+    example: str
+    expect: tuple[str | None, ...]
+
+
+class TypeHint(toml.Entry, frozen=True):
+    id: str
+    type: str
+    depth: int
+    unit: str
+    cost: int
+    why: str
+    example: str
+    expect: tuple[str | None, ...]
+
+
+class HintFile(toml.Entry, frozen=True):
+    name: tuple[NameHint, ...] = ()
+    type: tuple[TypeHint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Signatures:
+    """Seeds by global key (see converter.units.facts) and the relations between the arguments of one call."""
+
+    seeds: dict[str, Seed]
+    relations: dict[str, tuple[tuple[int, int], ...]]  # callable -> pairs of equal unit; -1 is the result
+    ops: dict[tuple[str, str], str]  # (struct, field) -> key prefix of the function pointer
+    names: tuple[tuple[re.Pattern[str], str], ...]
+    types: dict[tuple[str, int], str]
+
+
+def dimension(unit: str) -> str:
+    """The dimension that a unit of a signature seeds: '' for a unit that lets nothing through."""
+    if unit in SILENT:
+        return ""
+    if unit == "order":
+        return "pg"
+    return unit.removeprefix("byte/")
+
+
+@cache
+def signatures(extra: Path | None = None) -> Signatures:
+    """All seeds; `extra` is one more file of the same form (scan --what-if)."""
+    seeds: dict[str, Seed] = {}
+    relations: dict[str, tuple[tuple[int, int], ...]] = {}
+    ops: dict[tuple[str, str], str] = {}
+    files = sorted(data.path("rules/signatures").glob("*.toml"))
+    for path in [*files, *([extra] if extra else [])]:
+        loaded = toml.load(path, SignatureFile)
+        _callables(path, loaded, seeds, relations)
+        for f in loaded.field:
+            _put(seeds, f"F:{f.struct}.{f.name}", f.unit, f, f"{f.struct}.{f.name}")
+        for g in loaded.globals:
+            _put(seeds, f"V:{g.name}", g.unit, g, g.name)
+        for o in loaded.op:
+            prefix = f"{o.struct}.{o.field}"
+            ops[o.struct, o.field] = f"F:{prefix}"
+            for i, unit in enumerate(o.params):
+                _put(seeds, f"P:F:{prefix}/{i}", unit, o, f"parameter {i + 1} of {o.struct}.{o.field}()")
+            _put(seeds, f"R:F:{prefix}", o.returns, o, f"the result of {o.struct}.{o.field}()")
+    hints = toml.load(data.path("rules/hints.toml"), HintFile)
+    names = []
+    for h in hints.name:
+        seeds["N:" + h.id] = Seed(dimension(h.unit), h.cost, h.why, "rules/hints.toml")
+        names.append((re.compile(h.pattern), "N:" + h.id))
+    types = {}
+    for t in hints.type:
+        seeds["T:" + t.id] = Seed(dimension(t.unit), t.cost, t.why, "rules/hints.toml")
+        types[t.type, t.depth] = "T:" + t.id
+    for unit in ("pte", "pg"):
+        seeds["U:" + unit] = Seed(unit, 0, f"the name says {unit.upper()}", "the scheme's names")
+    return Signatures(seeds, relations, ops, tuple(names), types)
+
+
+def _callables(
+    path: Path, loaded: SignatureFile, seeds: dict[str, Seed], relations: dict[str, tuple[tuple[int, int], ...]]
+) -> None:
+    for f in (*loaded.function, *loaded.macro):
+        if isinstance(f, Macro) and f.params is None:
+            _put(seeds, f"V:{f.name}", f.unit, f, f.name)
+            continue
+        pairs = []
+        for i, unit in [*enumerate(f.params or ()), (-1, f.returns)]:
+            if unit.startswith("="):
+                if not unit[1:].isdigit():
+                    raise RulesError(f"{path}: {f.name}: unit {unit!r} must be = and a parameter's number")
+                pairs.append((i, int(unit[1:])))
+                unit = "-"
+            key = f"P:{f.name}/{i}" if i >= 0 else f"R:{f.name}"
+            what = f"parameter {i + 1} of {f.name}()" if i >= 0 else f"the result of {f.name}()"
+            _put(seeds, key, unit, f, what)
+        if pairs:
+            relations[f.name] = tuple(pairs)
+
+
+def _put(seeds: dict[str, Seed], key: str, unit: str, entry: _Seeded, what: str) -> None:
+    seeds[key] = Seed(dimension(unit), 0, f"{what} is {unit}: {entry.why}", entry.header)

@@ -1,0 +1,140 @@
+"""The solver: how near is each unit to each quantity, and by which path?
+
+For each unit, a shortest-path forest grows from its seeds over the constraint graph (Dial's algorithm, level by level
+in NumPy). Zero-cost edges are equalities, so a class that a union-find would build is a level's closure; keeping the
+edge by which a node was reached keeps the reason of each union, and the path to the seed is the chain of evidence.
+A quantity that a signature fixes passes on its own unit only; one that a signature calls unitless passes on nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converter.units.graph import Graph, Ints, costs
+from converter.units.signatures import Seed
+
+FAR = 127
+LIMIT = 16
+"""Paths dearer than this prove nothing."""
+
+
+@dataclass(slots=True)
+class Reach:
+    """Of one unit: cost of the nearest path to each node (FAR: none), and the edge by which it arrives (-1: a seed)."""
+
+    distance: NDArray[np.int8]
+    parent: Ints
+    start: dict[int, Seed]
+
+
+@dataclass(slots=True)
+class Solution:
+    graph: Graph
+    reach: dict[str, Reach]  # by label: pte, pg, or a policy key
+
+    def nearest(self, node: int) -> list[tuple[int, str]]:
+        """(cost, label) of every label that reaches a node, nearest first."""
+        found = [(int(r.distance[node]), label) for label, r in self.reach.items() if r.distance[node] < FAR]
+        found.sort()
+        return found
+
+    def path(self, node: int, label: str) -> tuple[list[int], int]:
+        """Edges from the node back to the seed of a label, and the seed's node."""
+        r, e = self.reach[label], self.graph.edges
+        steps = []
+        while (edge := int(r.parent[node])) >= 0:
+            steps.append(edge)
+            a, b = int(e[edge, 0]), int(e[edge, 1])
+            node = b if node == a else a
+        return steps, node
+
+
+class _Adjacency:
+    def __init__(self, graph: Graph) -> None:
+        e = graph.edges
+        ends = np.concatenate([e[:, 0], e[:, 1]])
+        others = np.concatenate([e[:, 1], e[:, 0]])
+        order = np.argsort(ends, kind="stable")
+        self.other: Ints = others[order]
+        self.edge: Ints = np.tile(np.arange(len(e), dtype=np.int32), 2)[order]
+        self.cost: Ints = np.tile(costs(e[:, 2]), 2)[order]
+        self.first = np.zeros(graph.size + 1, np.int64)
+        np.cumsum(np.bincount(ends, minlength=graph.size), out=self.first[1:])
+
+    def around(self, nodes: Ints) -> NDArray[np.int64]:
+        """Positions of all edges at the nodes."""
+        starts = self.first[nodes]
+        counts = self.first[nodes + 1] - starts
+        total = int(counts.sum())
+        if not total:
+            return np.zeros(0, np.int64)
+        before = np.repeat(np.cumsum(counts) - counts, counts)
+        return np.repeat(starts, counts) + np.arange(total) - before
+
+
+def solve(graph: Graph, label_of: Mapping[str, str]) -> Solution:
+    """`label_of`: dimension of a seed -> label it counts as ('' for none)."""
+    adjacency = _Adjacency(graph)
+    fixed = np.zeros(graph.size, np.int8)  # 0 open, 1 lets nothing through, else 2 + number of its label
+    labels: dict[str, list[tuple[int, Seed]]] = {}
+    names: list[str] = []
+    for node, seeds in graph.seeds.items():
+        for seed in seeds:
+            label = label_of.get(seed.dimension, "")
+            if not label:
+                fixed[node] = 1
+                continue
+            if label not in labels:
+                labels[label] = []
+                names.append(label)
+            labels[label].append((node, seed))
+            fixed[node] = 2 + names.index(label)
+    hubs = graph.hubs[fixed[graph.hubs] == 0]
+    fixed[hubs] = 1
+    reach = {}
+    for label in sorted(labels):
+        closed = (fixed != 0) & (fixed != 2 + names.index(label))
+        reach[label] = _spread(graph.size, adjacency, labels[label], closed)
+    return Solution(graph, reach)
+
+
+def _spread(size: int, at: _Adjacency, seeds: Iterable[tuple[int, Seed]], closed: NDArray[np.bool_]) -> Reach:
+    distance = np.full(size, FAR, np.int8)
+    parent = np.full(size, -1, np.int32)
+    start: dict[int, Seed] = {}
+    for node, seed in seeds:
+        if seed.cost < distance[node]:
+            distance[node] = seed.cost
+            start[node] = seed
+    buckets: list[list[Ints]] = [[] for _ in range(LIMIT + 8)]
+    for node in start:
+        if distance[node] <= LIMIT:
+            buckets[int(distance[node])].append(np.array([node], np.int32))
+    for level in range(LIMIT + 1):
+        waiting = buckets[level]
+        while waiting:
+            nodes = np.unique(np.concatenate(waiting))
+            waiting = []
+            nodes = nodes[(distance[nodes] == level) & ~closed[nodes]].astype(np.int32)
+            positions = at.around(nodes)
+            if not len(positions):
+                continue
+            step = at.cost[positions]
+            for cost in np.unique(step):
+                chosen = positions[step == cost]
+                targets = at.other[chosen]
+                better = distance[targets] > level + cost
+                if level + cost > LIMIT or not better.any():
+                    continue
+                targets, chosen = targets[better], chosen[better]
+                distance[targets] = level + cost
+                parent[targets] = at.edge[chosen]
+                if cost == 0:
+                    waiting.append(targets)
+                else:
+                    buckets[level + int(cost)].append(targets)
+    return Reach(distance, parent, start)

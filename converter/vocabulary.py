@@ -1,0 +1,100 @@
+"""The page-size family, the names derived from it, and the schemes that say what they become (data under rules/)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from converter import data, toml
+from converter.errors import InputError, RulesError
+
+Kind = Literal["size", "shift", "mask", "rounding", "predicate", "offset", "count", "order", "name", "config"]
+UNITS = ("pte", "pg")
+
+
+class Name(toml.Entry, frozen=True):
+    """One name: what kind of conversion it is, how it stands in the source, whether it belongs to the family."""
+
+    name: str
+    kind: Kind
+    form: Literal["constant", "call", "member", "symbol"]
+    family: bool
+    result: Literal["", "count", "bytes", "value"] = ""
+
+
+class _VocabularyFile(toml.Entry, frozen=True):
+    name: tuple[Name, ...]
+
+
+class Policy(toml.Entry, frozen=True):
+    """A unit that is a free choice, the choice, and why."""
+
+    unit: Literal["pte", "pg"]
+    why: str
+
+
+class Scheme(toml.Entry, frozen=True):
+    """A set of names and decisions: what each name becomes in each unit, and what quantities count by decree."""
+
+    scheme: str
+    why: str
+    threshold: float
+    dimensions: dict[str, Literal["pte", "pg"]]
+    names: dict[str, dict[str, str]]
+    policy: dict[str, Policy]
+
+    def unit_of(self, dimension: str) -> str:
+        """'pte' or 'pg' of a dimension (pte, pg, pfn, or a policy key)."""
+        if dimension in UNITS:
+            return dimension
+        if dimension in self.dimensions:
+            return self.dimensions[dimension]
+        return self.policy[dimension].unit
+
+    def known(self, dimension: str) -> bool:
+        return dimension in UNITS or dimension in self.dimensions or dimension in self.policy
+
+    def replacement(self, name: str, unit: str) -> str | None:
+        return self.names.get(name, {}).get(unit)
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    names: dict[str, Name]
+
+    @property
+    def family(self) -> tuple[str, ...]:
+        return tuple(n.name for n in self.names.values() if n.family)
+
+    def pattern(self) -> re.Pattern[bytes]:
+        """Matches each lexical occurrence of a name."""
+        words = sorted(self.names, key=lambda n: (-len(n), n))
+        return re.compile(rb"(?<![A-Za-z0-9_])(?:" + "|".join(words).encode() + rb")(?![A-Za-z0-9_])")
+
+
+@cache
+def vocabulary() -> Vocabulary:
+    path = data.path("rules/vocabulary.toml")
+    loaded = toml.load(path, _VocabularyFile)
+    names: dict[str, Name] = {}
+    for i, n in enumerate(loaded.name):
+        if n.name in names:
+            raise RulesError(f"{toml.at(path, 'name', i)}: {n.name} is listed twice; remove one")
+        names[n.name] = n
+    return Vocabulary(names)
+
+
+@cache
+def scheme(name: str) -> Scheme:
+    """The scheme of that name. Raises InputError where there is none, RulesError where its file is wrong."""
+    known = sorted(p.stem for p in data.path("rules/schemes").glob("*.toml"))
+    if name not in known:
+        raise InputError(f"no scheme {name!r}; there are {', '.join(known)}")
+    path = data.path(f"rules/schemes/{name}.toml")
+    loaded = toml.load(path, Scheme)
+    for n in vocabulary().names:
+        if set(loaded.names.get(n, {})) != set(UNITS):
+            raise RulesError(f"{path}: [names] must say what {n} becomes as pte and as pg")
+    return loaded

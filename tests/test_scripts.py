@@ -1,0 +1,63 @@
+"""What the make targets run, on small trees."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+
+def script(name: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """One of scripts/, as make runs it."""
+    command = [*([sys.executable] if name.endswith(".py") else []), str(ROOT / "scripts" / name)]
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return subprocess.run(
+        command, env={**os.environ, "PATH": path, **variables}, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def tree(tmp_path: Path, demo_tree: Path) -> Path:
+    return Path(shutil.copytree(demo_tree, tmp_path / "tree"))
+
+
+def contents(tree: Path) -> dict[Path, bytes]:
+    return {file: file.read_bytes() for file in tree.rglob("*") if file.is_file()}
+
+
+def test_the_bench_prints_every_figure_and_leaves_the_tree_as_it_was(tree: Path) -> None:
+    before = contents(tree)
+    done = script("bench.py", PGCONV_KERNEL=str(tree))
+    assert done.returncode == 0, done.stderr
+    for figure in (
+        r"bare parse, two processes\s+\d+ files\s+[\d.]+ s",
+        r"scan, cold cache\s+[\d.]+ s\s+x [\d.]+\s+at most x 1.6",
+        r"scan, nothing changed\s+x [\d.]+\s+[\d.]+ s\s+under 2 s",
+        r"scan, one file changed\s+x [\d.]+\s+[\d.]+ s\s+under 3 s",
+        r"memory, all processes\s+peak PSS\s+\d+ MB\s+at most 1000 MB",
+    ):
+        assert re.search(f"^{figure}$", done.stdout, re.MULTILINE), figure
+    assert contents(tree) == before
+
+
+def test_the_demo_runs_through_and_shows_each_command(demo_tree: Path) -> None:
+    done = script("demo.sh")
+    assert done.returncode == 0, done.stderr
+    assert "\n$ pgconv scan fixtures/tree\n" in done.stdout
+    assert re.search(r"^mm/mremap\.c:\d+:\d+: note: PAGE_SIZE -> PTE_SIZE", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["bench.py", "accuracy.py"])
+def test_without_a_tree_the_remedy_is_one_line(tmp_path: Path, name: str) -> None:
+    (tmp_path / "evaluate.py").write_text("")
+    done = script(name, PGCONV_KERNEL=str(tmp_path), PGCONV_GOLD=str(tmp_path))
+    assert done.returncode == 2
+    assert "PGCONV_KERNEL" in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -13,7 +13,7 @@ import pickle
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -53,7 +53,9 @@ class Lost(Generic[T]):
     reason: str
 
 
-def run(setup: Callable[[], Worker[T, R]], chunks: Iterable[Sequence[T]], jobs: int) -> Iterator[R | Lost[T]]:
+def run(
+    setup: Callable[[], Worker[T, R]], chunks: Iterable[Sequence[T]], jobs: int
+) -> Generator[R | Lost[T], None, None]:
     """The worker's result for each chunk, in the order of the chunks, computed by `jobs` processes.
 
     setup  picklable (a module's function, functools.partial of one); called once in each process, returns the worker
@@ -88,7 +90,7 @@ def chunked(
     return chunks
 
 
-def _run_here(setup: Callable[[], Worker[T, R]], work: list[list[T]]) -> Iterator[R | Lost[T]]:
+def _run_here(setup: Callable[[], Worker[T, R]], work: list[list[T]]) -> Generator[R | Lost[T], None, None]:
     worker = setup()
     for chunk in work:
         result = _attempt(worker, chunk)
@@ -212,7 +214,7 @@ class _Pool(Generic[T, R]):
         self._second_chance: set[int] = set()
         self._next_number = len(work)
 
-    def results(self) -> Iterator[R | Lost[T]]:
+    def results(self) -> Generator[R | Lost[T], None, None]:
         try:
             with _interrupt_blocked():
                 self._context.set_forkserver_preload(["__main__", __name__, *_modules(self._setup)])

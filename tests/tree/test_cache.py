@@ -210,7 +210,7 @@ CHANGES = st.lists(
 
 
 @given(rounds=st.lists(st.tuples(CHANGES, st.booleans()), min_size=1, max_size=4))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_known_digest_is_always_that_of_the_content(
     tree: Path, rounds: list[tuple[list[tuple[str, str, str]], bool]]
 ) -> None:

@@ -7,7 +7,9 @@ import os
 import pickle
 import shutil
 import subprocess
+import time
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,8 @@ import pytest
 from converter.errors import InputError
 from converter.tree import Tree, Unreadable, open_tree
 from converter.tree.entry import blob_id
+from converter.tree.pool import chunked, run
+from tests.tree import workers
 from tests.tree.conftest import FILES, NOBODY, as_nobody, run_git, write_files
 
 
@@ -265,9 +269,12 @@ def test_a_repository_that_vanishes_leaves_every_file_unreadable(repository: Pat
     assert all(isinstance(reason, str) for reason in reasons)
 
 
-@pytest.fixture
-def many(repository: Path) -> Tree:
-    commit(repository, {f"mm/many/{number:04}.c": f"{number}\n" * number for number in range(700)})
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    """A revision with more files than git is asked for at once."""
+    repository = tmp_path_factory.mktemp("many")
+    run_git(repository, "init", "-q")
+    commit(repository, {**FILES, **{f"mm/many/{number:04}.c": f"{number}\n" * number for number in range(700)}})
     return open_tree(repository, "HEAD")
 
 
@@ -298,19 +305,31 @@ def test_a_copy_of_a_reader_in_use_reads_on_its_own(many: Tree) -> None:
 
 def test_closing_ends_git_and_reading_starts_it_again(many: Tree) -> None:
     data = many.reader.read(many.entries[5])
+    assert git_processes(many)
     many.reader.close()
-    assert not [line for line in children() if "cat-file" in line]
+    assert not git_processes(many)
     assert many.reader.read(many.entries[5]) == data
     many.reader.close()
 
 
-def children() -> list[str]:
-    """The command lines of this process's children."""
+def test_workers_that_end_take_their_git_with_them(many: Tree) -> None:
+    results = run(partial(workers.reading, many.reader), chunked(many.entries, lambda entry: entry.size, 50_000), 2)
+    assert next(results) == sum(entry.size for entry in chunked(many.entries, lambda entry: entry.size, 50_000)[0])
+    assert git_processes(many)
+    results.close()
+    deadline = time.monotonic() + 10
+    while git_processes(many):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def git_processes(tree: Tree) -> list[str]:
+    """The processes that read objects of the tree's repository."""
     found = []
-    for status in Path("/proc").glob("[0-9]*/stat"):
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            if status.read_text().rsplit(")", 1)[1].split()[1] == str(os.getpid()):
-                found.append(status.with_name("cmdline").read_text())
+            if os.readlink(process / "cwd") == tree.root and b"cat-file" in (process / "cmdline").read_bytes():
+                found.append(process.name)
         except OSError:
             continue
     return found

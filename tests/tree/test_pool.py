@@ -113,7 +113,7 @@ def test_a_single_chunk_is_done_in_this_process(tmp_path: Path) -> None:
 def test_ending_the_iteration_early_ends_the_workers(tmp_path: Path) -> None:
     results = run(partial(workers.slow, tmp_path, 0.01), [[number] for number in range(1000)], 2)
     assert next(results) == 1
-    results.close()  # type: ignore[attr-defined]
+    results.close()
     assert len(list(tmp_path.iterdir())) == 2
     wait_for(lambda: not alive(tmp_path))
 

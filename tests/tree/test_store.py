@@ -110,7 +110,7 @@ def test_a_damaged_index_of_digests_is_not_believed(database: Path, tree: Path) 
     spots=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=40)), min_size=1),
     cut=st.floats(0.2, 1),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_damage_stops_a_scan_or_is_believed(
     tmp_path_factory: pytest.TempPathFactory, spots: list[tuple[float, bytes]], cut: float
 ) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from converter.errors import InputError, RulesError
+from converter.tree import Entry, Reader
 from converter.tree.pool import Worker
 
 
@@ -83,3 +84,8 @@ def slow(pids: Path, seconds: float) -> Worker[int, int]:
         return len(chunk)
 
     return work
+
+
+def reading(reader: Reader) -> Worker[Entry, int]:
+    """The bytes in each chunk."""
+    return lambda chunk: sum(len(data) for _, data in reader.read_many(chunk) if isinstance(data, bytes))

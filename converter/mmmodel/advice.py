@@ -128,7 +128,7 @@ def _will_need(vma: Vma, start: int, end: int) -> int:
         for i in np.flatnonzero((entries != 0) & (entries & PRESENT == 0)).tolist():
             if not int(entries[i]) & PRESENT and handle_fault(vma, first + i, False) is not Result.OK:
                 return 0
-    if vma.file is not None and not vma.file.anonymous:
+    if vma.file is not None and vma.file.store == "disk":
         cluster = vma.mm.geometry.cluster_shift
         last = min(vma.offset_of(end), vma.file.pte_count) - 1
         for index in range(vma.offset_of(start) >> cluster, (last >> cluster) + 1):

@@ -82,6 +82,8 @@ def mmap(mm: "MM", addr: int, length: int, prot: int, flags: int, file: File | N
     if kind != uapi.MAP_PRIVATE:
         vm_flags |= VM_SHARED | VM_MAYSHARE
     if file is not None:
+        if kind == uapi.MAP_SHARED_VALIDATE and flags & ~uapi.LEGACY_MAP_MASK:
+            return -errno.EOPNOTSUPP
         if kind != uapi.MAP_PRIVATE and not file.writable:
             if prot & uapi.PROT_WRITE:
                 return -errno.EACCES
@@ -323,8 +325,5 @@ def grow_stack(mm: "MM", addr: int) -> Vma | None:
     prepare_anon_vma(vma)
     if grow > vma.pteoff or vma.end - start > STACK_LIMIT:
         return None
-    old = vma.start
     mm.vmas.resize(vma, start, vma.end, vma.pteoff - grow)
-    if vma.flags & VM_LOCKED:
-        populate.populate_area(vma, start >> shift, old >> shift)
     return vma

@@ -13,7 +13,7 @@ from converter.errors import InputError
 from converter.mmmodel import advice, forking, invariants, mapping, populate, reclaim, remap, waste
 from converter.mmmodel.fault import Result, handle_fault
 from converter.mmmodel.geometry import Geometry
-from converter.mmmodel.pagecache import File
+from converter.mmmodel.pagecache import File, Store
 from converter.mmmodel.pagetable import ACCESSED, DIRTY, PFN_SHIFT, PRESENT, WRITABLE, Entries, PageTable, TableStore
 from converter.mmmodel.pagetable import TableStrategy as TableStrategy
 from converter.mmmodel.physmem import ANON, FREE, KERNEL, PhysicalMemory
@@ -91,18 +91,15 @@ class Machine:
         self.mms.append(mm)
         return mm
 
-    def file(self, content: bytes | int, name: str = "file", writable: bool = True) -> File:
+    def file(self, content: bytes | int, name: str = "file", writable: bool = True, store: Store = "disk") -> File:
         """A file with these bytes, or of this many zero bytes; `writable`: is it open for writing."""
-        return self._new_file(content, name, writable, anonymous=False)
+        file = File(self, self.next_ident(), name, content, writable, store)
+        self.files[file.ident] = file
+        return file
 
     def shared_anonymous(self, size: int) -> File:
         """What shmem_zero_setup() puts behind a shared anonymous mapping of `size` bytes."""
-        return self._new_file(size, "/dev/zero (deleted)", True, anonymous=True)
-
-    def _new_file(self, content: bytes | int, name: str, writable: bool, anonymous: bool) -> File:
-        file = File(self, self.next_ident(), name, content, writable, anonymous)
-        self.files[file.ident] = file
-        return file
+        return self.file(size, "/dev/zero (deleted)", store="anonymous")
 
     def next_ident(self) -> int:
         """A number no other object of this machine has."""
@@ -121,7 +118,7 @@ class Machine:
 
     def release_file(self, file: File) -> None:
         """Shared anonymous memory ends with its last mapping; a file stays in the page cache."""
-        if file.anonymous and not file.mapped_by:
+        if file.store == "anonymous" and not file.mapped_by:
             for index in list(file.pages):
                 file.drop(index)
             del self.files[file.ident]

@@ -5,7 +5,7 @@ before it is dropped. The end of file is a matter of PTE units for user space: t
 beyond it is never mapped (a 4K kernel gives SIGBUS there).
 """
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
@@ -14,6 +14,11 @@ from converter.mmmodel.physmem import DIRTY, FILE, PhysicalMemory
 
 if TYPE_CHECKING:
     from converter.mmmodel.vma import Vma
+
+
+Store = Literal["disk", "tmpfs", "anonymous"]
+"""What is behind a file: a disk that pages can be written back to, nothing (tmpfs, memfd), or nothing and no name
+either (shared anonymous memory, which ends with its last mapping)."""
 
 
 class CacheOwner(Protocol):
@@ -30,12 +35,12 @@ class File:
     """A file or shared anonymous memory: `size` bytes, `pages` the cached ones (index to page, both PG units)."""
 
     def __init__(
-        self, machine: CacheOwner, ident: int, name: str, content: bytes | int, writable: bool, anonymous: bool
+        self, machine: CacheOwner, ident: int, name: str, content: bytes | int, writable: bool, store: Store
     ) -> None:
         self.ident = ident
         self.name = name
         self.writable = writable  # open for writing
-        self.anonymous = anonymous  # memory without a store behind it: its pages cannot be dropped
+        self.store = store
         self.size = content if isinstance(content, int) else len(content)
         self.pages: dict[int, int] = {}
         self.mapped_by: dict[Vma, None] = {}
@@ -76,6 +81,8 @@ class File:
                 block = self._backing.get((index << shift) + part)
                 if block is not None:
                     memory.data[(page << shift) + part] = bytearray(block)
+                    if self.store != "disk":
+                        memory.flags_at[page] |= DIRTY
         return page
 
     def read_ahead(self) -> int:

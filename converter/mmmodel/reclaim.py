@@ -12,6 +12,7 @@ import numpy as np
 from converter.mmmodel import rmap
 from converter.mmmodel.pagetable import DIRTY, PFN_SHIFT, PRESENT, SWAPPED
 from converter.mmmodel.physmem import ANON, FILE, LAZYFREE
+from converter.mmmodel.physmem import DIRTY as PAGE_DIRTY
 from converter.mmmodel.vma import VM_LOCKED
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def drop_caches(machine: "Machine", want: int | None = None) -> int:
     """Free clean, unmapped page-cache pages, at most `want`; returns how many (PG units)."""
     freed = 0
     for file in machine.files.values():
-        if file.anonymous:
+        if file.store != "disk":
             continue
         for index in file.clean_unmapped():
             if want is not None and freed >= want:
@@ -62,9 +63,9 @@ def _reclaim_kind(machine: "Machine", kind: int, want: int) -> int:
 
 
 def evict_file(machine: "Machine", page: int) -> bool:
-    """Unmap a page-cache page everywhere and drop it, written back if dirty."""
+    """Unmap a page-cache page everywhere and drop it, written back if dirty; False if it cannot go."""
     file = machine.files[int(machine.memory.mapping[page])]
-    if file.anonymous:
+    if file.store != "disk" and machine.memory.flags_at[page] & PAGE_DIRTY:
         return False
     mapped = list(rmap.page_ptes(machine, page))
     if any(vma.flags & VM_LOCKED for _, vma, _, _ in mapped):
@@ -109,14 +110,15 @@ def evict_anon(machine: "Machine", page: int) -> bool:
 
 
 def page_out(mm: "MM", first: int, end: int) -> None:
-    """MADV_PAGEOUT of entries [first, end): pages that nothing outside the range maps leave memory."""
-    machine, shift = mm.machine, mm.geometry.cluster_shift + PFN_SHIFT
+    """MADV_PAGEOUT of entries [first, end): pages leave memory whose parts are each mapped once, and here."""
+    machine = mm.machine
     memory = machine.memory
     pages = [leaf.entries[where] for _, leaf, where in mm.tables.spans(first, end)]
     if not pages:
         return
     entries = np.concatenate(pages)
-    found, counts = np.unique(entries[entries & PRESENT != 0] >> shift, return_counts=True)
+    pfns, times = np.unique(entries[entries & PRESENT != 0] >> PFN_SHIFT, return_counts=True)
+    found, counts = np.unique(pfns[times == 1] >> mm.geometry.cluster_shift, return_counts=True)
     for page, count in zip(found.tolist(), counts.tolist(), strict=True):
         if memory.map_at[page] != count:
             continue

@@ -19,7 +19,6 @@ from converter.mmmodel.vma import (
     anon_vma_clone,
     link,
     merge_new,
-    split,
     unlink_anon_vmas,
 )
 
@@ -79,7 +78,7 @@ def _check_area(vma: Vma | None, old: int, old_size: int, new_size: int, flags: 
         return 0
     if not old_size and not vma.flags & (VM_SHARED | VM_MAYSHARE):
         return -errno.EINVAL
-    return -errno.EFAULT if old_size > vma.end - old else 0
+    return -errno.EFAULT if min(old_size, new_size) > vma.end - old else 0
 
 
 def _move_each(mm: "MM", old: int, size: int, flags: int, new_addr: int) -> int:
@@ -148,11 +147,6 @@ def _move(vma: Vma, old: int, old_size: int, new_size: int, flags: int, target: 
     keep = bool(flags & uapi.MREMAP_DONTUNMAP)
     if len(mm.vmas) >= mapping.MAX_MAP_COUNT - 3:
         return -errno.ENOMEM
-    if keep and vma.flags & VM_LOCKED:
-        if vma.start < old:
-            vma = split(vma, old)
-        if vma.end > old + old_size:
-            split(vma, old + old_size)
     locked = vma.flags & VM_LOCKED
     new = _copy_area(vma, old, target, new_size, keep)
     shift = mm.geometry.pte_shift
@@ -160,7 +154,7 @@ def _move(vma: Vma, old: int, old_size: int, new_size: int, flags: int, target: 
         mapping.unmap(mm, target, target + new_size)
         return -errno.ENOMEM
     if keep:
-        vma.flags &= ~VM_LOCKED
+        vma.flags &= ~VM_LOCKED  # on the whole source area, even if only a part of it moved: so does Linux 6.18
         if vma.start == old and vma.end == old + old_size:
             unlink_anon_vmas(vma)
             if vma.file is None:

@@ -1,0 +1,314 @@
+"""One program on both sides, compared after each operation.
+
+What is compared: the return value or errno; the bytes that a read got; the bytes of every PTE_SIZE page of the process
+that acted, and of one other in turn; the residency that mincore(2) reports (at PG_SIZE = PTE_SIZE it must be equal, at
+a larger PG_SIZE what the kernel has resident the model must have too, as a page brings its neighbours in);
+/proc/PID/maps with adjacent lines of equal meaning joined; the bytes of the files. Whether the lines are equal without
+being joined is counted, not required: where areas merge depends on the history of their anon_vmas.
+"""
+
+import errno
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from converter.mmmodel.abi_kernel import STRAY, Kernel, MapsLine
+from converter.mmmodel.abi_program import ARENA_PAGES, ARENA_SIZE, BREAK, FILE_SIZES, PAGE, Op, file_content
+from converter.mmmodel.geometry import Geometry, format_size
+from converter.mmmodel.mm import MM, Crossing, Machine, TableStrategy
+from converter.mmmodel.pagecache import File
+from converter.mmmodel.uapi import MREMAP_FIXED, MREMAP_MAYMOVE
+
+_MACHINE_PAGES = 1024
+_MACHINE_BYTES = 64 << 20
+_CHECK_EVERY = 50
+_ZEROS = bytes(PAGE)
+_CHANGES_FILES = frozenset(("write", "madvise"))
+
+
+class Setup(NamedTuple):
+    """What the model is, and where the arena lies (the byte address of its middle)."""
+
+    geometry: Geometry
+    tables: TableStrategy
+    crossing: Crossing
+    middle: int
+
+    @property
+    def base(self) -> int:
+        """The byte address of the arena."""
+        return self.middle - ARENA_SIZE // 2
+
+
+@dataclass
+class Tally:
+    """What a run did: operations, system calls that failed on both sides alike, comparisons of maps lines."""
+
+    operations: int = 0
+    errors: int = 0
+    maps: int = 0
+    maps_equal_unjoined: int = 0
+
+    def add(self, other: "Tally") -> None:
+        """Sum up."""
+        self.operations += other.operations
+        self.errors += other.errors
+        self.maps += other.maps
+        self.maps_equal_unjoined += other.maps_equal_unjoined
+
+
+class ModelSide:
+    """The program on the model."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.base = setup.base
+        ram = max(_MACHINE_BYTES, _MACHINE_PAGES << setup.geometry.pg_shift)
+        self.machine = Machine(setup.geometry, ram=ram, tables=setup.tables, crossing=setup.crossing)
+        last = len(FILE_SIZES) - 1
+        self.files = [
+            self.machine.file(file_content(i), f"file{i}", i != last, "tmpfs") for i in range(len(FILE_SIZES))
+        ]
+        for file in self.files:
+            file.read_ahead()
+        self.processes = {0: self.machine.spawn(self.base + BREAK)}
+
+    def run(self, op: Op) -> tuple[int, bytes]:
+        """Do one operation: (return value or -errno, bytes that it read)."""
+        mm, base, args = self.processes[op.process], self.base, op.args
+        if op.name == "write":
+            return mm.write(base + args[0], bytes([args[2]]) * args[1]), b""
+        if op.name in ("read", "mincore"):
+            data = mm.read(base + args[0], args[1]) if op.name == "read" else mm.mincore(base + args[0], args[1])
+            if isinstance(data, int):
+                return data, b""
+            return (len(data) if op.name == "read" else 0), data
+        if op.name == "mmap":
+            addr, length, prot, flags, file, offset, back = args
+            source = self.files[file] if file >= 0 else None
+            result = mm.mmap(base + addr if addr >= 0 else 0, length, prot, flags, source, offset)
+            return self._move_back(mm, result, length, back), b""
+        if op.name == "mremap":
+            addr, old_size, new_size, flags, new_addr = args
+            result = mm.mremap(base + addr, old_size, new_size, flags, base + new_addr)
+            return self._move_back(mm, result, new_size, new_addr), b""
+        if op.name == "fork":
+            child = mm.fork()
+            if isinstance(child, int):
+                return child, b""
+            self.processes[args[0]] = child
+            return 0, b""
+        if op.name == "exit":
+            self.processes.pop(op.process).exit()
+            return 0, b""
+        if op.name == "brk":
+            return mm.brk(base + args[0]) - base, b""
+        result = getattr(mm, op.name)(base + args[0], *args[1:])
+        return int(result), b""
+
+    def _move_back(self, mm: MM, addr: int, length: int, back: int) -> int:
+        if addr < 0:
+            return addr
+        if not self.base <= addr < self.base + ARENA_SIZE:
+            length = mm.geometry.pte_align(length)
+            moved = mm.mremap(addr, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, self.base + back)
+            if moved < 0:
+                mm.munmap(addr, length)
+                return moved
+            addr = moved
+        return addr - self.base
+
+    def maps(self, process: int) -> list[MapsLine]:
+        """/proc/PID/maps inside the arena; the number of the file stands for the inode."""
+        mm = self.processes[process]
+        lines = []
+        for row in mm.maps():
+            if row.end > self.base and row.start < self.base + ARENA_SIZE:
+                ident = row.file.ident if row.file is not None else 0
+                lines.append(MapsLine(row.start - self.base, row.end - self.base, row.perms(), row.offset, ident))
+        return lines
+
+    def file_bytes(self, number: int) -> bytes:
+        """The bytes of a file."""
+        file = self.files[number]
+        return b"".join(file.content(page) for page in range(file.pte_count))[: file.size]
+
+
+class Pair:
+    """Both sides of one program. `run` does an operation and says how the two differ, if they do."""
+
+    def __init__(self, kernel: Kernel, setup: Setup) -> None:
+        self.kernel = kernel
+        self.model = ModelSide(setup)
+        self.tally = Tally()
+        self.stray = False  # the kernel's side is no longer comparable: the program ends here
+        self._exact = setup.geometry.ptes_per_page == 1
+        self._inodes: dict[int, int] = {}
+        self._turn = 0
+        kernel.reset()
+
+    def possible(self, op: Op) -> bool:
+        """False for an operation of a process that is not there, of a child that is, or that would leave the arena."""
+        alive = self.model.processes
+        if op.name == "brk" and not self.kernel.brk_works:
+            return False
+        if op.name == "mremap" and op.args[0] + op.args[2] > ARENA_SIZE:
+            return False
+        return op.process in alive and (op.name != "fork" or op.args[0] not in alive)
+
+    def run(self, op: Op) -> str | None:
+        """Do `op` on both sides; None, or what the two sides say differently."""
+        if not self.possible(op):
+            return None
+        self.tally.operations += 1
+        real, real_data = self.kernel.run(op)
+        if real == STRAY:
+            self.stray = True
+            return None
+        model, model_data = self.model.run(op)
+        if real != model:
+            return f"{op.name} returned {_value(real)} on the kernel, {_value(model)} on the model"
+        if op.name == "read" and real_data != model_data:
+            return f"read got {real_data.hex()} on the kernel, {model_data.hex()} on the model"
+        self.tally.errors += real < 0
+        if self.tally.operations % _CHECK_EVERY == 0:
+            self.model.machine.check()
+        return self._compare(op)
+
+    def finish(self) -> str | None:
+        """Compare everything once more, check the model, and see that nothing of it is left after exit."""
+        for process in list(self.model.processes):
+            difference = self._compare_process(process)
+            if difference:
+                return difference
+        self.model.machine.check()
+        for mm in list(self.model.processes.values()):
+            mm.exit()
+        self.model.machine.check()
+        used = self.model.machine.memory_use()
+        return f"the model leaks {used}" if used["anon"] or used["tables"] else None
+
+    def _compare(self, op: Op) -> str | None:
+        processes = list(self.model.processes)
+        self._turn += 1
+        for process in {op.process, processes[self._turn % len(processes)]} & set(processes):
+            difference = self._compare_process(process)
+            if difference:
+                return difference
+        if op.name in _CHANGES_FILES:
+            for number in range(len(self.model.files)):
+                if self.kernel.file(number) != self.model.file_bytes(number):
+                    return f"the bytes of file {number} differ"
+        return None
+
+    def _compare_process(self, process: int) -> str | None:
+        real, model = self.kernel.maps(process), self.model.maps(process)
+        joined = _join(model)
+        if not self._same_lines(_join(real), joined):
+            return f"process {process}: maps differ\n{_show(_join(real))}\non the model\n{_show(joined)}"
+        self.tally.maps += 1
+        self.tally.maps_equal_unjoined += self._same_lines(real, model)
+        return self._compare_bytes(process) or self._compare_residency(process, joined)
+
+    def _same_lines(self, real: list[MapsLine], model: list[MapsLine]) -> bool:
+        """Equal but for the names of files: one inode must always be the same file."""
+        if len(real) != len(model):
+            return False
+        for ours, theirs in zip(model, real, strict=True):
+            if ours[:4] != theirs[:4] or (ours.inode == 0) != (theirs.inode == 0):
+                return False
+            if ours.inode and self._inodes.setdefault(ours.inode, theirs.inode) != theirs.inode:
+                return False
+        return True
+
+    def _compare_bytes(self, process: int) -> str | None:
+        mm, base = self.model.processes[process], self.model.base
+        real = self.kernel.pages(process)
+        for page in range(ARENA_PAGES):
+            ours, theirs = mm.peek(base + page * PAGE), real.get(page)
+            if theirs is None:
+                theirs = self._unmapped_bytes(mm, base + page * PAGE)
+            if ours != theirs:
+                held = f"{_bytes(theirs)} on the kernel, {_bytes(ours)} on the model"
+                return f"process {process}: page {page} holds {held}"
+        return None
+
+    def _unmapped_bytes(self, mm: MM, addr: int) -> bytes | None:
+        """What a page without a PTE must hold: nothing, zeros, or what the file has there."""
+        vma = mm.vmas.lookup(addr)
+        if vma is None:
+            return None
+        if vma.file is None:
+            return _ZEROS
+        pteoff = vma.offset_of(addr)
+        return _file_page(vma.file, pteoff)
+
+    def _compare_residency(self, process: int, lines: list[MapsLine]) -> str | None:
+        mm, base = self.model.processes[process], self.model.base
+        for start, end in _runs(lines):
+            low, high = max(start, 0), min(end, ARENA_SIZE)
+            ours = mm.mincore(base + low, high - low)
+            assert isinstance(ours, bytes)
+            for i, theirs in enumerate(self.kernel.mincore(process, low, high - low)):
+                if theirs & 1 != ours[i] and (self._exact or theirs & 1):
+                    said = f"{theirs & 1} on the kernel, {ours[i]} on the model"
+                    return f"process {process}: mincore of page {low // PAGE + i} is {said}"
+        return None
+
+
+def _file_page(file: File, pteoff: int) -> bytes | None:
+    return file.content(pteoff) if pteoff < file.pte_count else None
+
+
+def _runs(lines: list[MapsLine]) -> list[tuple[int, int]]:
+    """Mapped extents without holes."""
+    found: list[tuple[int, int]] = []
+    for line in lines:
+        if found and found[-1][1] == line.start:
+            found[-1] = (found[-1][0], line.end)
+        else:
+            found.append((line.start, line.end))
+    return found
+
+
+def _join(lines: list[MapsLine]) -> list[MapsLine]:
+    """Join adjacent lines that say the same."""
+    joined: list[MapsLine] = []
+    for line in lines:
+        last = joined[-1] if joined else None
+        if (
+            last is not None
+            and last.end == line.start
+            and last.perms == line.perms
+            and last.inode == line.inode
+            and (not line.inode or last.offset + last.end - last.start == line.offset)
+        ):
+            joined[-1] = last._replace(end=line.end)
+        else:
+            joined.append(line)
+    return joined
+
+
+def _show(lines: list[MapsLine]) -> str:
+    return "\n".join(
+        f"  {line.start // PAGE}-{line.end // PAGE} {line.perms}"
+        + (f" file+{line.offset // PAGE}" if line.inode else "")
+        for line in lines
+    )
+
+
+def _bytes(data: bytes | None) -> str:
+    if data is None:
+        return "nothing"
+    if data == _ZEROS:
+        return "zeros"
+    first = next(i for i, byte in enumerate(data) if byte)
+    return f"{data[first : first + 8].hex()} at +{first}"
+
+
+def _value(result: int) -> str:
+    return errno.errorcode.get(-result, str(result)) if result < 0 else f"{result:#x}"
+
+
+def describe(setup: Setup) -> str:
+    """The setup in words."""
+    size = format_size(setup.geometry.pg_size)
+    return f"PG_SIZE {size}, tables {setup.tables}, crossing {setup.crossing}, arena around {setup.middle:#x}"

@@ -139,6 +139,13 @@ def test_gcc_lines_are_what_editors_parse() -> None:
     assert all(re.match(r"[^:]+:\d+:\d+: note: ", line) for line in lines)
 
 
+def test_a_guess_is_marked_and_where_a_rename_is_not_enough_none_is_shown() -> None:
+    guess = replace(DECIDED, status="review")
+    mixed = replace(LOGIC, replacement="PG_MASK", unit="pg")
+    assert b" PAGE_SIZE -> PTE_SIZE?: review" in reports.render(make(guess), "gcc")
+    assert b"PG_MASK" not in reports.render(make(mixed), "gcc")
+
+
 def test_a_newline_in_a_file_name_does_not_make_two_lines() -> None:
     assert reports.render(make(replace(DECIDED, path="fs/a\nb.c")), "gcc").startswith(b"fs/a\\x0ab.c:190:")
 

@@ -25,8 +25,13 @@ def printable(text: str) -> str:
 
 
 def message(site: Site) -> str:
-    """What pgconv says of the site, e.g. "PAGE_SIZE -> PTE_SIZE: decided (page-table-step, 0.99)"."""
-    name = f"{site.macro} -> {site.replacement}" if site.replacement and site.status != "inert" else site.macro
+    """What pgconv says of the site, e.g. "PAGE_SIZE -> PTE_SIZE: decided (page-table-step, 0.99)".
+
+    A guess has a question mark; where a rename is not the answer, none is shown.
+    """
+    name = site.macro
+    if site.replacement and site.status in ("decided", "review"):
+        name += f" -> {site.replacement}" + ("?" if site.status == "review" else "")
     about = [site.role] if site.role else []
     if site.policy:
         about.append(f"policy {site.policy_key}" if site.policy_key else "policy")

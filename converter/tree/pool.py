@@ -17,7 +17,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing import connection, forkserver
+from multiprocessing import connection
 from multiprocessing.context import ForkServerProcess
 from typing import Any, Generic, TypeVar
 
@@ -40,6 +40,8 @@ _READY = -1
 
 _STARTS = 3
 """Processes in a row that may die before they are ready."""
+
+_ADVICE = "one job needs none"
 
 _NO_MEMORY = 12
 """Exit code of a worker that had no memory left to say so (ENOMEM)."""
@@ -216,9 +218,7 @@ class _Pool(Generic[T, R]):
 
     def results(self) -> Generator[R | Lost[T], None, None]:
         try:
-            with _interrupt_blocked():
-                self._context.set_forkserver_preload(["__main__", __name__, *_modules(self._setup)])
-                forkserver.ensure_running()
+            self._context.set_forkserver_preload(["__main__", __name__, *_modules(self._setup)])
             for number in self._order:
                 yield from self._ordered(number)
         finally:
@@ -248,9 +248,13 @@ class _Pool(Generic[T, R]):
         return sum(not process.sent for process in self._processes)
 
     def _start(self) -> None:
-        here, there = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(there, self._setup), daemon=True)
-        process.start()
+        try:
+            here, there = self._context.Pipe()
+            process = self._context.Process(target=_serve, args=(there, self._setup), daemon=True)
+            with _interrupt_blocked():
+                process.start()
+        except (OSError, EOFError) as error:
+            raise InputError(f"cannot start worker processes: {error or 'the fork server died'}; {_ADVICE}") from None
         there.close()
         self._processes.append(_Process(process, here))
 
@@ -298,7 +302,7 @@ class _Pool(Generic[T, R]):
         if not process.ready:
             self._false_starts += 1
             if self._false_starts == _STARTS:
-                raise InputError(f"cannot start worker processes: {cause}")
+                raise InputError(f"cannot start worker processes: {cause}; {_ADVICE}")
         if not process.sent:
             return
         guilty, *innocent = process.sent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +101,15 @@ def test_workers_that_never_start_end_the_run() -> None:
         list(run(workers.stillborn, [[1], [2]], 2))
 
 
+def test_a_machine_without_room_for_a_process_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(forkserver._forkserver, "ensure_running", full)
+    with pytest.raises(InputError, match=r"cannot start worker processes: .*temporarily unavailable; one job"):
+        list(run(workers.doubling, [[1], [2]], 2))
+
+
 def test_chunks_and_results_larger_than_a_pipe_do_not_block() -> None:
     chunks = [[b"x" * size] for size in (1_000_000, 10, 30_000, 2_000_000, 40_000, 30_000, 30_000, 1_000_000)]
     results = [result for result in run(workers.measured, chunks, 2) if not isinstance(result, Lost)]
@@ -112,15 +123,15 @@ def test_a_single_chunk_is_done_in_this_process(tmp_path: Path) -> None:
 
 def test_ending_the_iteration_early_ends_the_workers(tmp_path: Path) -> None:
     results = run(partial(workers.slow, tmp_path, 0.01), [[number] for number in range(1000)], 2)
-    assert next(results) == 1
+    assert any(len(alive(tmp_path)) == 2 for _ in results)
     results.close()
-    assert len(list(tmp_path.iterdir())) == 2
     wait_for(lambda: not alive(tmp_path))
 
 
 INTERRUPTED = """
 import sys
 from functools import partial
+from multiprocessing import forkserver
 from pathlib import Path
 from converter.tree.pool import run
 from tests.tree import workers

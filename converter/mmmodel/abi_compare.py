@@ -16,6 +16,7 @@ from converter.mmmodel.abi_program import ARENA_PAGES, ARENA_SIZE, BREAK, FILE_S
 from converter.mmmodel.geometry import Geometry, format_size
 from converter.mmmodel.mm import MM, Crossing, Machine, TableStrategy
 from converter.mmmodel.pagecache import File
+from converter.mmmodel.pagetable import PFN_SHIFT
 from converter.mmmodel.uapi import MREMAP_FIXED, MREMAP_MAYMOVE
 
 _MACHINE_PAGES = 1024
@@ -80,7 +81,7 @@ class ModelSide:
             data = mm.read(base + args[0], args[1]) if op.name == "read" else mm.mincore(base + args[0], args[1])
             if isinstance(data, int):
                 return data, b""
-            return (len(data) if op.name == "read" else 0), data
+            return (len(data), data) if op.name == "read" else (0, b"")
         if op.name == "mmap":
             addr, length, prot, flags, file, offset, back = args
             source = self.files[file] if file >= 0 else None
@@ -176,7 +177,7 @@ class Pair:
     def finish(self) -> str | None:
         """Compare everything once more, check the model, and see that nothing of it is left after exit."""
         for process in list(self.model.processes):
-            difference = self._compare_process(process)
+            difference = self._compare_process(process) or self._compare_residency(process)
             if difference:
                 return difference
         self.model.machine.check()
@@ -193,6 +194,10 @@ class Pair:
             difference = self._compare_process(process)
             if difference:
                 return difference
+        if op.process in self.model.processes:
+            difference = self._compare_residency(op.process)
+            if difference:
+                return difference
         if op.name in _CHANGES_FILES:
             for number in range(len(self.model.files)):
                 if self.kernel.file(number) != self.model.file_bytes(number):
@@ -206,7 +211,7 @@ class Pair:
             return f"process {process}: maps differ\n{_show(_join(real))}\non the model\n{_show(joined)}"
         self.tally.maps += 1
         self.tally.maps_equal_unjoined += self._same_lines(real, model)
-        return self._compare_bytes(process) or self._compare_residency(process, joined)
+        return self._compare_bytes(process)
 
     def _same_lines(self, real: list[MapsLine], model: list[MapsLine]) -> bool:
         """Equal but for the names of files: one inode must always be the same file."""
@@ -221,52 +226,48 @@ class Pair:
 
     def _compare_bytes(self, process: int) -> str | None:
         mm, base = self.model.processes[process], self.model.base
-        real = self.kernel.pages(process)
-        for page in range(ARENA_PAGES):
-            ours, theirs = mm.peek(base + page * PAGE), real.get(page)
-            if theirs is None:
-                theirs = self._unmapped_bytes(mm, base + page * PAGE)
-            if ours != theirs:
-                held = f"{_bytes(theirs)} on the kernel, {_bytes(ours)} on the model"
-                return f"process {process}: page {page} holds {held}"
+        memory, real = self.model.machine.memory, self.kernel.pages(process)
+        for vma in mm.vmas.over(base, base + ARENA_SIZE):
+            start, end = max(vma.start, base), min(vma.end, base + ARENA_SIZE)
+            page, pteoff = (start - base) // PAGE, vma.offset_of(start)
+            for i, entry in enumerate(mm.tables.get_range(start // PAGE, end // PAGE)):
+                theirs = real.get(page + i)
+                if theirs is None and not entry:
+                    continue
+                unmapped = _unmapped_bytes(vma.file, pteoff + i)
+                ours = memory.data.get(entry >> PFN_SHIFT, _ZEROS) if entry else unmapped
+                if theirs is None:
+                    theirs = unmapped
+                if ours != theirs:
+                    held = f"{_bytes(theirs)} on the kernel, {_bytes(ours)} on the model"
+                    return f"process {process}: page {page + i} holds {held}"
         return None
 
-    def _unmapped_bytes(self, mm: MM, addr: int) -> bytes | None:
-        """What a page without a PTE must hold: nothing, zeros, or what the file has there."""
-        vma = mm.vmas.lookup(addr)
-        if vma is None:
-            return None
-        if vma.file is None:
-            return _ZEROS
-        pteoff = vma.offset_of(addr)
-        return _file_page(vma.file, pteoff)
-
-    def _compare_residency(self, process: int, lines: list[MapsLine]) -> str | None:
+    def _compare_residency(self, process: int) -> str | None:
         mm, base = self.model.processes[process], self.model.base
-        for start, end in _runs(lines):
-            low, high = max(start, 0), min(end, ARENA_SIZE)
-            ours = mm.mincore(base + low, high - low)
-            assert isinstance(ours, bytes)
-            for i, theirs in enumerate(self.kernel.mincore(process, low, high - low)):
-                if theirs & 1 != ours[i] and (self._exact or theirs & 1):
-                    said = f"{theirs & 1} on the kernel, {ours[i]} on the model"
-                    return f"process {process}: mincore of page {low // PAGE + i} is {said}"
+        mapped, ours = 0, bytearray(ARENA_PAGES)
+        for vma in mm.vmas.over(base, base + ARENA_SIZE):
+            start, end = max(vma.start, base), min(vma.end, base + ARENA_SIZE)
+            vector = mm.mincore(start, end - start)
+            assert isinstance(vector, bytes)
+            first = (start - base) // PAGE
+            mapped |= ((1 << len(vector)) - 1) << first
+            ours[first : first + len(vector)] = vector
+        theirs = self.kernel.residency(process, mapped)
+        if theirs == ours:
+            return None
+        for page in range(ARENA_PAGES):
+            if theirs[page] != ours[page] and (self._exact or theirs[page]):
+                said = f"{theirs[page]} on the kernel, {ours[page]} on the model"
+                return f"process {process}: mincore of page {page} is {said}"
         return None
 
 
-def _file_page(file: File, pteoff: int) -> bytes | None:
+def _unmapped_bytes(file: File | None, pteoff: int) -> bytes | None:
+    """What a page without a PTE must hold: zeros, what the file has there, or nothing beyond its end."""
+    if file is None:
+        return _ZEROS
     return file.content(pteoff) if pteoff < file.pte_count else None
-
-
-def _runs(lines: list[MapsLine]) -> list[tuple[int, int]]:
-    """Mapped extents without holes."""
-    found: list[tuple[int, int]] = []
-    for line in lines:
-        if found and found[-1][1] == line.start:
-            found[-1] = (found[-1][0], line.end)
-        else:
-            found.append((line.start, line.end))
-    return found
 
 
 def _join(lines: list[MapsLine]) -> list[MapsLine]:
@@ -295,7 +296,7 @@ def _show(lines: list[MapsLine]) -> str:
     )
 
 
-def _bytes(data: bytes | None) -> str:
+def _bytes(data: bytes | bytearray | None) -> str:
     if data is None:
         return "nothing"
     if data == _ZEROS:

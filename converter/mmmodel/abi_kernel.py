@@ -44,7 +44,7 @@ _MAPS_CHUNK = 1 << 16
 _RESERVE = uapi.MAP_PRIVATE | uapi.MAP_ANONYMOUS | uapi.MAP_NORESERVE | uapi.MAP_FIXED_NOREPLACE
 _COMMAND = struct.Struct("=8q")
 _REPLY = struct.Struct("=qq64s")
-_NAMES = tuple(OPERATIONS)
+_NAMES = (*OPERATIONS, "residency")
 _PRESENT = np.uint64(1 << 63)
 
 
@@ -126,7 +126,8 @@ class Worker:
         self._break = base + BREAK
         with open("/proc/self/stat") as file:
             self._start_brk = int(file.read().rpartition(")")[2].split()[_STAT_START_BRK])
-        self._vector = ctypes.create_string_buffer(ARENA_PAGES + 1)
+        self._vector = ctypes.create_string_buffer(ARENA_PAGES)
+        self._vector_at = ctypes.addressof(self._vector)
         self.attic = (0, 0)
         self.scratch = os.memfd_create("scratch")
         os.ftruncate(self.scratch, PAGE)
@@ -159,8 +160,7 @@ class Worker:
             result = libc("mremap", base + addr, old_size, new_size, flags, base + new_addr)
             return self._move_back(result, new_size, new_addr), b""
         if name == "mincore":
-            result = libc("mincore", base + args[0], args[1], ctypes.addressof(self._vector))
-            return result, self._vector.raw[: -(-args[1] // PAGE)] if result == 0 else b""
+            return libc("mincore", base + args[0], args[1], self._vector_at), b""
         if name == "brk":
             return self._brk(base + args[0]) - base, b""
         return libc(name, base + args[0], *args[1:]), b""
@@ -205,6 +205,18 @@ class Worker:
         failed: int = self._libc.prctl(_PR_SET_MM, _PR_SET_MM_MAP, ctypes.byref(layout), size, ctypes.c_ulong(0))
         return not failed
 
+    def residency(self, mapped: int) -> bytes:
+        """One byte, 0 or 1, for each page of the arena, by mincore(2) over the pages whose bit in `mapped` is set."""
+        found, page = bytearray(ARENA_PAGES), 0
+        while mapped:
+            skip = (mapped & -mapped).bit_length() - 1
+            page, mapped = page + skip, mapped >> skip
+            count = (~mapped & mapped + 1).bit_length() - 1
+            self._libc("mincore", self._base + page * PAGE, count * PAGE, self._vector_at)
+            found[page : page + count] = self._vector.raw[:count]
+            page, mapped = page + count, mapped >> count
+        return bytes(byte & 1 for byte in found)
+
     def make_attic(self) -> None:
         """Make a hole for mappings whose place the kernel chooses, between reserved memory that none can merge with.
 
@@ -239,6 +251,8 @@ class Worker:
                 os._exit(0)
             if name == "fork":
                 result, data = self.fork(channels[args[0]][1], channels), b""
+            elif name == "residency":
+                result, data = 0, self.residency(args[0] | args[1] << 32)
             else:
                 result, data = self.run(name, args[: len(OPERATIONS[name])])
             channel.sendall(_REPLY.pack(result, len(data), data))
@@ -371,19 +385,19 @@ class Kernel:
             else:
                 return self._worker.run(op.name, op.args)
         else:
-            result, data = self._ask(op)
+            result, data = self._ask(op.process, op.name, op.args)
         if op.name == "fork":
             self._pidfds[op.args[0]] = os.pidfd_open(result)
             self._eyes[op.args[0]] = _Eyes(result, self.base)
             result = 0
         return result, data
 
-    def _ask(self, op: Op) -> tuple[int, bytes]:
-        channel = self._channels[op.process][0]
-        channel.sendall(_COMMAND.pack(_NAMES.index(op.name), *op.args, *(0,) * (7 - len(op.args))))
+    def _ask(self, process: int, name: str, args: tuple[int, ...]) -> tuple[int, bytes]:
+        channel = self._channels[process][0]
+        channel.sendall(_COMMAND.pack(_NAMES.index(name), *args, *(0,) * (7 - len(args))))
         reply = channel.recv(_REPLY.size, socket.MSG_WAITALL)
         if len(reply) < _REPLY.size:
-            raise InputError(f"process {op.process} of the program died")
+            raise InputError(f"process {process} of the program died")
         result, length, data = _REPLY.unpack(reply)
         return result, data[:length]
 
@@ -407,9 +421,12 @@ class Kernel:
         eyes = self._eyes[process]
         return eyes.pages(eyes.present())
 
-    def mincore(self, process: int, addr: int, length: int) -> bytes:
-        """Residency of a mapped range of arena pages, bit 0 of each byte."""
-        return self.run(Op(process, "mincore", (addr, length)))[1]
+    def residency(self, process: int, mapped: int) -> bytes:
+        """One byte, 0 or 1, for each page of the arena, by mincore(2) over the pages whose bit in `mapped` is set."""
+        if not process:
+            return self._worker.residency(mapped)
+        half = (1 << 32) - 1
+        return self._ask(process, "residency", (mapped & half, mapped >> 32))[1]
 
     def file(self, number: int) -> bytes:
         """The bytes of a file."""

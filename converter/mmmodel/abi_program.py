@@ -105,6 +105,7 @@ class Generator:
         self._weights = list(weights.values())
         self._advice = (*_ADVICE, *(rng.choice((uapi.MADV_FREE, uapi.MADV_PAGEOUT)),) * 3)
         self._processes = [0]
+        self._mapped: set[int] = set()
         self._started = 0
         self._hot = [ARENA_PAGES // 2, rng.randrange(ARENA_PAGES), rng.randrange(0, ARENA_PAGES, 16)]
 
@@ -114,7 +115,7 @@ class Generator:
         if self._started < _START_MAPPINGS:
             self._started += 1
             return Op(0, "mmap", self._mmap())
-        process = 0 if rng.random() < 0.6 else rng.choice(self._processes)
+        process = 0 if rng.random() < 0.7 else rng.choice(self._processes)
         name = rng.choices(self._names, self._weights)[0]
         if name == "exit" and process == 0:
             name = "write"
@@ -130,10 +131,26 @@ class Generator:
             return Op(process, name, ())
         method = getattr(self, f"_{name}", self._range)
         args: tuple[int, ...] = method()
+        if process == 0:
+            self._follow(name, args)
         return Op(process, name, args)
+
+    def _follow(self, name: str, args: tuple[int, ...]) -> None:
+        """Keep in mind, roughly, which pages are mapped: most operations should find something there."""
+        if name == "mmap":
+            addr = args[6] if args[0] < 0 else args[0]
+            self._mapped.update(_pages(addr, args[1]))
+        elif name == "munmap":
+            self._mapped.difference_update(_pages(args[0], args[1]))
+        elif name == "mremap" and args[3] & uapi.MREMAP_MAYMOVE:
+            if not args[3] & uapi.MREMAP_DONTUNMAP:
+                self._mapped.difference_update(_pages(args[0], args[1]))
+            self._mapped.update(_pages(args[4], args[2]))
 
     def _page(self) -> int:
         rng = self._rng
+        if self._mapped and rng.random() < 0.8:
+            return rng.choice(sorted(self._mapped))
         if rng.random() < 0.5:
             return min(ARENA_PAGES - 1, max(0, rng.choice(self._hot) + rng.randint(-6, 6)))
         return rng.randrange(ARENA_PAGES)
@@ -223,6 +240,10 @@ class Generator:
 
     def _write(self) -> tuple[int, ...]:
         return (*self._access(), self._rng.randrange(1, 256))
+
+
+def _pages(addr: int, length: int) -> range:
+    return range(max(addr, 0) // PAGE, min(-(-(addr + length) // PAGE), ARENA_PAGES))
 
 
 def file_content(file: int) -> bytes:

@@ -78,7 +78,7 @@ def _check_present(vma: Vma, entries: Entries, pteoffs: Entries, mapped: list[En
     real = pfns >> cluster != machine.zero_pfn >> cluster
     _law(bool(np.all(real | (entries & WRITABLE == 0))), f"the zero page is never writable: {vma}")
     pfns, entries, pteoffs = pfns[real], entries[real], pteoffs[real]
-    mapped.append(pfns)
+    mapped.append(entries)
     pages = pfns >> cluster
     mask = (1 << cluster) - 1
     _law(bool(np.all(pfns & mask == pteoffs & mask)), f"a PTE maps the part of the page that its pteoff says: {vma}")
@@ -88,8 +88,6 @@ def _check_present(vma: Vma, entries: Entries, pteoffs: Entries, mapped: list[En
     kinds = memory.kind[pages]
     anon = kinds == ANON
     _law(bool(np.all(anon | (kinds == FILE))), f"a PTE maps an anonymous or a page-cache page: {vma}")
-    exclusive = memory.flags[pages] & EXCLUSIVE != 0
-    _law(bool(np.all(~writable | ~anon | exclusive)), f"a writable anonymous PTE maps an exclusive page: {vma}")
     if anon.any():
         chain = [anon_vma.ident for anon_vma in vma.chain]
         _law(bool(np.isin(memory.mapping[pages[anon]], chain).all()), f"an area's chain finds its pages: {vma}")
@@ -101,8 +99,9 @@ def _check_present(vma: Vma, entries: Entries, pteoffs: Entries, mapped: list[En
     return of_anon, len(anon) - of_anon
 
 
-def _check_pages(machine: "Machine", pfns: Entries) -> None:
+def _check_pages(machine: "Machine", entries: Entries) -> None:
     memory, cluster = machine.memory, machine.geometry.cluster_shift
+    pfns = entries >> PFN_SHIFT
     counts = np.bincount(pfns >> cluster, minlength=memory.pages)
     wrong = np.flatnonzero(counts != memory.mapcount)
     _law(not len(wrong), f"mapcounts equal a recount: page {wrong[:1]} of {len(wrong)}")
@@ -112,8 +111,10 @@ def _check_pages(machine: "Machine", pfns: Entries) -> None:
     leaked = np.flatnonzero((memory.kind == ANON) & (counts == 0))
     _law(not len(leaked), f"an anonymous page is mapped: page {leaked[:1]} of {len(leaked)} is leaked")
     distinct, times = np.unique(pfns, return_counts=True)
-    pages = distinct[times > 1] >> cluster
-    _law(not (memory.flags[pages] & EXCLUSIVE).any(), "each part of an exclusive page is mapped once")
+    shared = distinct[times > 1]
+    _law(not (memory.flags[shared >> cluster] & EXCLUSIVE).any(), "each part of an exclusive page is mapped once")
+    writable = pfns[(entries & WRITABLE != 0) & (memory.kind[pfns >> cluster] == ANON)]
+    _law(not np.isin(writable, shared).any(), "a part of an anonymous page that one PTE may write has no other PTE")
 
 
 def _check_swap(machine: "Machine", slots: Entries) -> None:

@@ -42,7 +42,7 @@ def touch(mm: "MM", addr: int, length: int, write: bool) -> int:
 def populate(mm: "MM", start: int, end: int, ignore_errors: bool) -> int:
     """__mm_populate() over the mapped parts of [start, end) bytes: 0 or -errno."""
     shift = mm.geometry.pte_shift
-    for vma in mm.vmas.over(start, end):
+    for vma in mm.vmas.over(start, end) if start < end else ():
         low, high = max(start, vma.start), min(end, vma.end)
         result = populate_area(vma, low >> shift, high >> shift)
         if result is not Result.OK and not ignore_errors:

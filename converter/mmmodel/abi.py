@@ -1,0 +1,220 @@
+"""The oracle: random programs on this machine's kernel and on the model, and the smallest one that tells them apart.
+
+Everything that touches the real kernel runs in a forked child with a process group of its own, so that a program can
+do no harm to the caller, and nothing of it outlives the call.
+"""
+
+import os
+import pickle
+import random
+import signal
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+from converter.errors import InputError
+from converter.mmmodel.abi_compare import Pair, Setup, Tally
+from converter.mmmodel.abi_kernel import Kernel, reap_silently, require_linux
+from converter.mmmodel.abi_program import BOUNDARIES, Generator, Op
+from converter.mmmodel.geometry import Geometry
+from converter.mmmodel.invariants import InvariantError
+from converter.mmmodel.mm import Crossing, TableStrategy
+
+PG_SIZES = ("4K", "8K", "16K", "32K", "64K", "128K", "256K", "512K", "1M", "2M")
+"""Every PG_SIZE over PTE_SIZE 4K that a geometry allows."""
+PROGRAM_LENGTH = 100
+_PROGRAMS_A_CHILD = 20
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A program after whose last operation the two sides differ, and what they say."""
+
+    setup: Setup
+    program: tuple[Op, ...]
+    said: str
+
+
+@dataclass
+class Report:
+    """A run of the oracle. `strays`: programs that ended early, as the kernel put a mapping where it could merge."""
+
+    tally: Tally = field(default_factory=Tally)
+    programs: int = 0
+    strays: int = 0
+    brk: bool = True
+    difference: Difference | None = None
+
+
+def run(operations: int, seed: int, sizes: tuple[str, ...], progress: Callable[[Tally], None] | None = None) -> Report:
+    """Run at least `operations` operations, in equal parts at each PG_SIZE; stops at the first difference.
+
+    InputError if this machine cannot be the oracle.
+    """
+    require_linux()
+    report = Report()
+    share = -(-operations // len(sizes))
+    for size in sizes:
+        geometry, done, batch = Geometry.parse(size), 0, 0
+        while done < share:
+            part = _in_child(partial(_run_batch, geometry, seed, batch, share - done))
+            batch += 1
+            done += part.tally.operations
+            report.tally.add(part.tally)
+            report.programs += part.programs
+            report.strays += part.strays
+            report.brk = report.brk and part.brk
+            if progress is not None:
+                progress(report.tally)
+            if part.difference is not None:
+                report.difference = part.difference
+                return report
+    return report
+
+
+def _run_batch(geometry: Geometry, seed: int, batch: int, left: int) -> Report:
+    """Some programs, one after the other, around one page-table boundary."""
+    middle = BOUNDARIES[batch % len(BOUNDARIES)][1]
+    report = Report()
+    kernel = Kernel(_setup(geometry, random.Random(0), middle).base)
+    report.brk = kernel.brk_works
+    for number in range(_PROGRAMS_A_CHILD):
+        if report.tally.operations >= left:
+            break
+        rng = random.Random(f"{seed}/{geometry.pg_shift}/{batch}/{number}")
+        setup = _setup(geometry, rng, middle)
+        generator = Generator(rng, kernel.brk_works)
+        program = [generator.op() for _ in range(PROGRAM_LENGTH)]
+        outcome = _run_one(kernel, setup, program)
+        report.programs += 1
+        report.strays += outcome.stray
+        report.tally.add(outcome.tally)
+        if outcome.said is not None:
+            report.difference = Difference(setup, tuple(program[: outcome.done]), outcome.said)
+            break
+    kernel.close()
+    return report
+
+
+def _setup(geometry: Geometry, rng: random.Random, middle: int) -> Setup:
+    tables: tuple[TableStrategy, ...] = ("whole-page", "packed", "batch")
+    crossings: tuple[Crossing, ...] = ("naive", "straddle")
+    return Setup(geometry, rng.choice(tables), rng.choice(crossings), middle)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One program: what the sides said differently (None: nothing), after how many operations."""
+
+    said: str | None
+    done: int
+    stray: bool
+    tally: Tally
+
+
+def _run_one(kernel: Kernel, setup: Setup, program: list[Op]) -> Outcome:
+    pair = Pair(kernel, setup)
+    done = 0
+    try:
+        for op in program:
+            done += 1
+            said = pair.run(op)
+            if said is not None or pair.stray:
+                return Outcome(said, done, pair.stray, pair.tally)
+        return Outcome(pair.finish(), done, False, pair.tally)
+    except (InvariantError, ArithmeticError, LookupError, TypeError, ValueError, AssertionError) as error:
+        return Outcome(f"the model fails: {type(error).__name__}: {error}", done, False, pair.tally)
+
+
+def run_program(setup: Setup, program: list[Op]) -> Outcome:
+    """Run one given program on both sides. InputError if this machine cannot be the oracle."""
+    require_linux()
+
+    def body() -> Outcome:
+        kernel = Kernel(setup.base)
+        outcome = _run_one(kernel, setup, program)
+        kernel.close()
+        return outcome
+
+    return _in_child(body)
+
+
+def shrink(difference: Difference) -> Difference:
+    """A program that still differs, from which no operation can be taken, its numbers as round as they get."""
+    program, said = list(difference.program), difference.said
+    size = len(program) // 2
+    while size:
+        position = 0
+        while position < len(program):
+            shorter = program[:position] + program[position + size :]
+            found = _differs(difference.setup, shorter)
+            if found is not None:
+                program, said = shorter[: found.done], found.said or said
+            else:
+                position += size
+        size //= 2
+    position = 0
+    while position < len(program):
+        for simpler in _simpler(program[position]):
+            found = _differs(difference.setup, [*program[:position], simpler, *program[position + 1 :]])
+            if found is not None:
+                program[position], said = simpler, found.said or said
+                break
+        else:
+            position += 1
+    return Difference(difference.setup, tuple(program), said)
+
+
+def _differs(setup: Setup, program: list[Op]) -> Outcome | None:
+    outcome = run_program(setup, program) if program else None
+    return outcome if outcome is not None and outcome.said is not None else None
+
+
+def _simpler(op: Op) -> Iterator[Op]:
+    """The same operation with one byte number rounded to a page, or a shorter range."""
+    for i, value in enumerate(op.args):
+        if i > 2 or (op.name in ("mprotect", "madvise", "msync", "write") and i == 2):
+            continue
+        for simpler in (value & -4096, value // 2 & -4096):
+            if 0 < simpler < value:
+                yield op._replace(args=(*op.args[:i], simpler, *op.args[i + 1 :]))
+
+
+def _in_child(body: Callable[[], _T]) -> _T:
+    """The result of `body` in a forked child with a process group of its own; its InputErrors are raised here."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.close(reader)
+        _child(body, writer)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as stream:
+        data = stream.read()
+    _, status = os.waitpid(pid, 0)
+    if not data:
+        raise InputError(f"the oracle's process died (wait status {status})")
+    good, result = pickle.loads(data)
+    if not good:
+        raise InputError(result)
+    return result  # type: ignore[no-any-return]
+
+
+def _child(body: Callable[[], object], writer: int) -> None:
+    """Run `body`, send its result, and end with all descendants, without the caller's cleanup."""
+    os.setpgid(0, 0)
+    try:
+        reap_silently()
+        try:
+            data = pickle.dumps((True, body()))
+        except InputError as error:
+            data = pickle.dumps((False, str(error)))
+        with os.fdopen(writer, "wb") as stream:
+            stream.write(data)
+    except Exception:  # a bug of the oracle itself: the caller sees a child that sent nothing
+        traceback.print_exc()
+    finally:
+        os.killpg(0, signal.SIGKILL)

@@ -14,18 +14,21 @@ import importlib
 import importlib.util
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FAMILY = re.compile(rb"\b(?:PAGE_SIZE|PAGE_SHIFT|PAGE_MASK|PAGE_ALIGN|PAGE_ALIGNED|PAGE_ALIGN_DOWN|offset_in_page)\b")
-SAMPLE_SECONDS = 0.1
+SAMPLE_SECONDS = 0.25
+TICKS = os.sysconf("SC_CLK_TCK")
 
 COLD_RATIO = 1.6
 WARM_SECONDS = 2.0
@@ -38,6 +41,7 @@ class Run:
     """What one command took."""
 
     seconds: float
+    cpu_seconds: float  # of all its processes
     peak_mb: float  # over all its processes, pages that they share counted once (PSS)
 
 
@@ -61,6 +65,7 @@ def scans(tree: Path, work: Path) -> None:
     files = files_with_a_use(tree)
     listing = "".join(f"{file}\n" for file in files)
     parse = [sys.executable, str(ROOT / "scripts/bare_parse.py")]
+    load = os.getloadavg()[0]
     before = measure(parse, work, listing)
     cold = measure(scan(tree, work), work)
     after = measure(parse, work, listing)
@@ -72,35 +77,33 @@ def scans(tree: Path, work: Path) -> None:
     change_one_file(copy)
     changed = measure(scan(copy, work), work)
 
-    bare = (before.seconds + after.seconds) / 2
-    row("bare parse, two processes", f"{len(files):,} files", f"{bare:.1f} s")
-    ratio = cold.seconds / bare
-    row("scan, cold cache", f"{cold.seconds:.1f} s", f"x {ratio:.2f}", asked=f"at most x {COLD_RATIO}")
-    row("scan, nothing changed", relative(warm, bare), f"{warm.seconds:.2f} s", asked=f"under {WARM_SECONDS:g} s")
-    row(
-        "scan, one file changed",
-        relative(changed, bare),
-        f"{changed.seconds:.2f} s",
-        asked=f"under {CHANGED_SECONDS:g} s",
+    bare = Run(
+        (before.seconds + after.seconds) / 2,
+        (before.cpu_seconds + after.cpu_seconds) / 2,
+        max(before.peak_mb, after.peak_mb),
     )
-    peak = max(cold.peak_mb, warm.peak_mb, changed.peak_mb)
-    row("memory, all processes", "peak PSS", f"{peak:.0f} MB", asked=f"at most {PEAK_MB:.0f} MB")
+    print(f"{tree.name}: {len(files):,} files hold a use; bare is their tree-sitter parse by two processes")
+    if load > 1:
+        print(f"other work is running (load {load:.1f} on {os.cpu_count()} CPUs): compare the ratios of CPU time")
+    print(f"{'':<24}{'wall':>9}{'of bare':>9}{'CPU':>9}{'of bare':>9}{'peak PSS':>10}   asked")
+    row("bare parse", bare, bare, "")
+    row("scan, cold cache", cold, bare, f"wall at most {COLD_RATIO} of bare, {PEAK_MB:.0f} MB")
+    row("scan, nothing changed", warm, bare, f"under {WARM_SECONDS:g} s")
+    row("scan, one file changed", changed, bare, f"under {CHANGED_SECONDS:g} s")
+
+
+def row(what: str, run: Run, bare: Run, asked: str) -> None:
+    wall = f"{run.seconds:>7.2f} s{run.seconds / bare.seconds:>9.2f}"
+    cpu = f"{run.cpu_seconds:>7.2f} s{run.cpu_seconds / bare.cpu_seconds:>9.2f}"
+    print(f"{what:<24}{wall}{cpu}{run.peak_mb:>7.0f} MB   {asked}".rstrip(), flush=True)
 
 
 def simulations() -> None:
     """The figures of the memory-management model, where it is installed."""
     if importlib.util.find_spec("converter.mmmodel.bench") is None:
         return
-    for what, value in importlib.import_module("converter.mmmodel.bench").figures():
-        row(what, "", value)
-
-
-def relative(run: Run, bare: float) -> str:
-    return f"x {run.seconds / bare:.3f}"
-
-
-def row(what: str, detail: str, figure: str, asked: str = "") -> None:
-    print(f"{what:<34}{detail:>14}{figure:>12}   {asked}".rstrip(), flush=True)
+    for what, figure in importlib.import_module("converter.mmmodel.bench").figures():
+        print(f"{what:<56}{figure}", flush=True)
 
 
 def scan(tree: Path, work: Path) -> list[str]:
@@ -147,27 +150,43 @@ def measure(command: list[str], work: Path, stdin: str = "") -> Run:
         env=environment,
         start_new_session=True,
     )
-    peak = [0]
-    sampler = threading.Thread(target=sample, args=(process, peak))
+    samples = Samples()
+    before = reaped()
+    sampler = threading.Thread(target=samples.follow, args=(process,))
     sampler.start()
     _, errors = process.communicate(stdin)
     seconds = time.perf_counter() - started
     sampler.join()
     if process.returncode != 0:
         sys.exit(f"bench: {' '.join(command[:3])} failed: {errors.strip()}")
-    return Run(seconds, peak[0] / 1000)
+    # Each of the two misses something: processes that nobody waited for, and what came after the last sample.
+    cpu_seconds = max(reaped() - before, sum(samples.ticks.values()) / TICKS)
+    return Run(seconds, cpu_seconds, samples.peak_kb / 1000)
 
 
-def sample(process: subprocess.Popen[str], peak: list[int]) -> None:
-    """Keep in `peak` the largest sum of the PSS of the process's session, in kB, until it ends."""
-    while process.poll() is None:
-        peak[0] = max(peak[0], sum(map(pss, session(process.pid))))
-        time.sleep(SAMPLE_SECONDS)
+def reaped() -> float:
+    """CPU seconds of all descendants that were waited for (getrusage(2))."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
-def session(leader: int) -> list[int]:
-    """The processes of the session, by /proc/PID/stat (proc(5): the sixth field, after a name that may hold spaces)."""
-    found = []
+class Samples:
+    """What /proc says of a session's processes while it runs."""
+
+    def __init__(self) -> None:
+        self.peak_kb = 0  # the largest sum of their PSS
+        self.ticks: dict[int, int] = {}  # by pid: CPU time when last seen
+
+    def follow(self, leader: subprocess.Popen[str]) -> None:
+        while leader.poll() is None:
+            now = dict(session(leader.pid))
+            self.ticks |= now
+            self.peak_kb = max(self.peak_kb, sum(map(pss, now)))
+            time.sleep(SAMPLE_SECONDS)
+
+
+def session(leader: int) -> Iterator[tuple[int, int]]:
+    """(pid, CPU ticks) of the session's processes, by /proc/PID/stat (proc(5); the name in it may hold spaces)."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
@@ -175,8 +194,7 @@ def session(leader: int) -> list[int]:
             except OSError:
                 continue
             if int(fields[3]) == leader:
-                found.append(int(entry.name))
-    return found
+                yield int(entry.name), int(fields[11]) + int(fields[12])
 
 
 def pss(pid: int) -> int:

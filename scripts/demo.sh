@@ -9,4 +9,6 @@ show() {
 }
 
 show pgconv scan fixtures/tree
-show pgconv scan fixtures/tree mm/mremap.c --unit pte --format gcc
+show pgconv scan fixtures/tree mm/mremap.c --format gcc
+show pgconv scan fixtures/tree --status logic --format gcc
+show pgconv sim run mremap-storm --pg 4K,64K

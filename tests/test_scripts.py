@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts import readme
 from tests.conftest import ROOT
 
 
@@ -47,6 +48,11 @@ def test_the_demo_runs_through_and_shows_each_command(demo_tree: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "\n$ pgconv scan fixtures/tree\n" in done.stdout
     assert re.search(r"^mm/mremap\.c:\d+:\d+: note: PAGE_SIZE -> PTE_SIZE", done.stdout, re.MULTILINE)
+
+
+def test_the_session_in_the_readme_is_what_the_demo_prints() -> None:
+    text = readme.README.read_text()
+    assert readme.updated(text) == text, "run scripts/readme.py"
 
 
 @pytest.mark.parametrize("name", ["bench.py", "accuracy.py"])

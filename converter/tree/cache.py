@@ -181,7 +181,7 @@ class Cache:
 
     def clear(self) -> None:
         """Forget everything."""
-        self._store.drop()
+        self._store.empty()
 
     def close(self) -> None:
         """Note what was used, let go of what was used longest ago when there is too much, and close the file."""

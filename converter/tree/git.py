@@ -1,8 +1,9 @@
 """A kernel tree as a revision of a git repository, bare or not, read without a checkout.
 
-The repository is untrusted: only rev-parse, ls-tree and cat-file run, on an explicit git directory, and nothing that
-its configuration names is executed: these three use no hook, filter, textconv, pager or fsmonitor, and a partial clone
-may not fetch what is missing (git(1), GIT_ALLOW_PROTOCOL and GIT_NO_LAZY_FETCH).
+The repository is untrusted: only rev-parse, ls-tree, cat-file, rev-list and config (to ask) run, on an explicit git
+directory and with / as the working directory, where no PATH entry can mean something inside the tree. Nothing that the
+repository's configuration names is executed: these commands use no hook, filter, textconv, pager or fsmonitor, and a
+partial clone may not fetch what is missing (git(1), GIT_ALLOW_PROTOCOL and GIT_NO_LAZY_FETCH).
 """
 
 import os
@@ -159,7 +160,7 @@ def _environment(directory: str) -> dict[str, str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     return environment | {
         "GIT_DIR": directory,
-        "GIT_WORK_TREE": os.path.dirname(directory),
+        "GIT_WORK_TREE": directory,
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_SYSTEM": os.devnull,
         "GIT_CONFIG_GLOBAL": os.devnull,
@@ -180,7 +181,7 @@ def _git(directory: str, *arguments: str, requests: str = "") -> subprocess.Comp
     try:
         return subprocess.run(
             _command(*arguments),
-            cwd=os.path.dirname(directory),
+            cwd="/",
             env=_environment(directory),
             input=requests.encode(),
             capture_output=True,
@@ -250,7 +251,7 @@ class GitReader:
         if self._process is None:
             self._process = subprocess.Popen(
                 _command("cat-file", "--batch"),
-                cwd=os.path.dirname(self._directory),
+                cwd="/",
                 env=_environment(self._directory),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

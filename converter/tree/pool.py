@@ -339,8 +339,12 @@ def _cause(exitcode: int | None) -> str:
     if exitcode == _NO_MEMORY:
         return "out of memory"
     if exitcode is not None and exitcode < 0:
-        return f"its worker was ended by {signal.Signals(-exitcode).name}"
+        return f"its worker was ended by {_signal_name(-exitcode)}"
     return f"its worker ended with exit code {exitcode}"
+
+
+def _signal_name(number: int) -> str:
+    return next((known.name for known in signal.Signals if known == number), f"signal {number}")
 
 
 def _modules(setup: Callable[..., Any]) -> list[str]:

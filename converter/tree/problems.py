@@ -28,7 +28,7 @@ def shown(path: str) -> str:
 
 
 class Problems:
-    """Counts problems by what is wrong and keeps the first path of each."""
+    """Counts problems by what is wrong and keeps the first path of each by name: directories have no order."""
 
     def __init__(self) -> None:
         self._first: dict[str, str] = {}
@@ -36,14 +36,14 @@ class Problems:
 
     def add(self, what: str, path: str) -> None:
         """One more `what` (a short phrase, "directory not read: Permission denied") at `path`."""
-        self._first.setdefault(what, path)
+        self._first[what] = min(path, self._first.get(what, path))
         self._count[what] = self._count.get(what, 0) + 1
 
     def lines(self) -> tuple[str, ...]:
-        """One line a kind, in the order in which each was first met: "mm/x.c: cannot be read (and 3 more)"."""
+        """One line a kind, by first path: "mm/x.c: cannot be read (and 3 more)"."""
         return tuple(
             f"{shown(self._first[what])}: {what}" + (f" (and {count - 1} more)" if count > 1 else "")
-            for what, count in self._count.items()
+            for what, count in sorted(self._count.items(), key=lambda item: (self._first[item[0]], item[0]))
         )
 
     def __len__(self) -> int:

@@ -5,6 +5,7 @@ written is not used for the rest of the run. WAL mode (sqlite.org/wal.html) lets
 undoes what a killed scan had begun.
 """
 
+import contextlib
 import fcntl
 import os
 import secrets
@@ -68,15 +69,18 @@ class Store:
             if self._database is database and database.in_transaction:
                 database.execute("ROLLBACK")
 
-    def drop(self) -> bool:
-        """Start anew with an empty file; False, and the store is of no use any more, while other scans have it open."""
-        if self._database is None:
-            return True
-        try:
-            return self._obtain(self._identity())
-        except sqlite3.Error as error:
-            self._failed(error)
-            return False
+    def empty(self) -> None:
+        """Delete everything and give the space back; scans that have the file open find nothing any more."""
+
+        def delete(database: sqlite3.Connection) -> None:
+            for table in ("generation", "value", "stat_index"):
+                database.execute(f"DELETE FROM {table}")
+
+        self.run(delete, None, write=True)
+        if self._database is not None:
+            # Only space is at stake: a scan that reads just now may keep it.
+            with contextlib.suppress(sqlite3.Error):
+                self._database.execute("VACUUM")
 
     def close(self) -> None:
         """Let go of the file."""
@@ -172,11 +176,10 @@ class Store:
 
     def _identity(self) -> int | None:
         """The random number given to the database when it was made; None where it cannot be read."""
-        assert self._database is not None
-        try:
-            return int(self._database.execute("PRAGMA application_id").fetchone()[0])
-        except sqlite3.Error:
-            return None
+        with contextlib.suppress(sqlite3.Error):
+            if self._database is not None:
+                return int(self._database.execute("PRAGMA application_id").fetchone()[0])
+        return None
 
     def _create(self) -> None:
         for suffix in ("", "-wal", "-shm", "-journal"):

@@ -103,6 +103,15 @@ def test_a_cleared_cache_knows_nothing_and_learns_again(cache: Cache, tree: Path
     assert again("sites", "k", A) == {A: b"2"}
 
 
+def test_clearing_gives_the_space_back_and_works_beside_a_scan(cache: Cache, home: Path) -> None:
+    cache.put_one("sites", "k", A, b"x" * 3_000_000)
+    with open_cache() as other:
+        other.clear()
+    assert cache.get_one("sites", "k", A) is None
+    cache.close()
+    assert sum(path.stat().st_size for path in home.iterdir()) < 100_000
+
+
 def test_a_cache_that_is_not_wanted_finds_and_writes_nothing(home: Path, tree: Path) -> None:
     with open_cache(enabled=False) as cache:
         cache.put_one("sites", "k", A, b"1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import socket
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from converter.errors import InputError
-from converter.tree import Entry, Unreadable, open_tree, shown
+from converter.tree import Entry, Problems, Unreadable, open_tree, shown
 from converter.tree.entry import LARGEST, kernel_version
 from tests.tree.conftest import FILES, MAKEFILE, as_nobody, write_files
 
@@ -150,8 +151,7 @@ def test_fifos_and_sockets_are_counted_and_passed_over(tree: Path, monkeypatch: 
         listener.bind("mm/socket.h")
         opened = open_tree(tree)
     assert [entry.path for entry in opened.entries] == LISTED
-    assert len(opened.warnings) == 1
-    assert opened.warnings[0].endswith("not a regular file, passed over (and 1 more)")
+    assert opened.warnings == ("mm/fifo.c: not a regular file, passed over (and 1 more)",)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a device file")
@@ -209,6 +209,17 @@ def test_paths_are_the_same_in_every_locale(tree: Path) -> None:
 )
 def test_paths_are_shown_on_one_line_as_git_quotes_them(path: str, text: str) -> None:
     assert shown(path) == text
+
+
+def test_warnings_are_the_same_in_whatever_order_files_are_met() -> None:
+    met = [("mm/b.c", "x"), ("mm/a.c", "x"), ("mm/c.c", "y"), ("arch/z.c", "x"), ("mm/d.c", "y"), ("mm/c.c", "w")]
+    lines = set()
+    for order in itertools.permutations(met):
+        problems = Problems()
+        for path, what in order:
+            problems.add(what, path)
+        lines.add(problems.lines())
+    assert lines == {("arch/z.c: x (and 2 more)", "mm/c.c: w", "mm/c.c: y (and 1 more)")}
 
 
 def before_opening(place: Path, change: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:

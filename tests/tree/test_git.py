@@ -142,6 +142,17 @@ def test_without_git_there_is_one_clear_line(repository: Path, monkeypatch: pyte
         open_tree(repository, "HEAD")
 
 
+def test_no_program_inside_the_tree_is_taken_for_git(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(repository, {"git": f"#!/bin/sh\ntouch {tmp_path}/executed\n"})
+    (repository / "git").chmod(0o755)
+    monkeypatch.chdir(repository)
+    monkeypatch.setenv("PATH", f".:{os.environ['PATH']}")
+    assert len(contents(open_tree(".", "HEAD"))) == 5
+    assert not (tmp_path / "executed").exists()
+
+
 def test_git_variables_of_the_caller_do_not_count(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -328,7 +339,8 @@ def git_processes(tree: Tree) -> list[str]:
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if os.readlink(process / "cwd") == tree.root and b"cat-file" in (process / "cmdline").read_bytes():
+            command, environment = ((process / name).read_bytes().split(b"\0") for name in ("cmdline", "environ"))
+            if b"cat-file" in command and f"GIT_DIR={tree.root}/.git".encode() in environment:
                 found.append(process.name)
         except OSError:
             continue

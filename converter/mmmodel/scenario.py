@@ -194,14 +194,24 @@ class _Check:
                 if word not in words:
                     self._fail(entry, field, f"unknown {word!r} (known: {', '.join(words)})")
         if isinstance(step, Repeat):
-            self._names.add("i")
-            for number, inner in enumerate(step.do):
-                self._step((*entry, "do", number), inner)
-            self._names.discard("i")
+            self._repeat(entry, step)
         elif isinstance(step, Expect):
             self._expect(entry, step)
         elif isinstance(step, Call):
             self._call(entry, step)
+
+    def _repeat(self, entry: tuple[str | int, ...], step: Repeat) -> None:
+        if (step.times is None) == (step.over is None):
+            self._fail(entry, "times", "give either times or over")
+        for field, values in (("times", [step.times]), ("over", step.over or [])):
+            for value in values:
+                if value is not None:
+                    self._value(entry, field, value)
+        known = {"i"} if step.over is None else {"i", "each"}
+        self._names |= known
+        for number, inner in enumerate(step.do):
+            self._step((*entry, "do", number), inner)
+        self._names -= known
 
     def _call(self, entry: tuple[str | int, ...], step: Call) -> None:
         if isinstance(step.expect, dict):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from random import Random
 
@@ -69,6 +69,7 @@ class _State:
             "P4D": geometry.table_span(3),
         }
         self.expressions: dict[schema.Value, Expression] = {}
+        self.round: int | None = None  # of the repeat that is being carried out, from 0
         self.operations = 0
         self.faults_of_the_dead = 0
         self.failures: list[str] = []
@@ -87,7 +88,8 @@ class _State:
 
     def fail(self, entry: Entry, field: str, why: str) -> None:
         where = self.scenario.place(entry, field)
-        self.failures.append(f"{where} at PG_SIZE {format_size(self.geometry.pg_size)}: {why}")
+        turn = "" if self.round is None else f", round {self.round + 1}"
+        self.failures.append(f"{where} at PG_SIZE {format_size(self.geometry.pg_size)}{turn}: {why}")
         if len(self.failures) >= _MOST_FAILURES:
             raise _TooManyFailures
 
@@ -293,9 +295,9 @@ def length(scenario: Scenario, geometry: Geometry) -> int:
     total = 0
     for step in scenario.document.step:
         if isinstance(step, schema.Repeat):
-            expression = Expression(step.times)
+            expression = Expression(step.times or 0)
             times = expression.value(names, Random(0)) if expression.names <= set(names) else 1
-            total += times * len(step.do)
+            total += (times if step.over is None else len(step.over)) * len(step.do)
         else:
             total += 1
     return total
@@ -303,15 +305,23 @@ def length(scenario: Scenario, geometry: Geometry) -> int:
 
 def _carry_out(state: _State, entry: Entry, step: schema.Simple | schema.Repeat) -> None:
     if isinstance(step, schema.Repeat):
-        for turn in range(state.value(step.times)):
-            state.names["i"] = turn
+        for turn, value in enumerate(_rounds(state, step)):
+            state.round = turn
+            state.names["i"], state.names["each"] = turn, value
             for number, inner in enumerate(step.do):
                 state.step((*entry, "do", number), inner)
                 if state.operations % _CHECK_EVERY == 0:
                     state.check((*entry, "do", number))
+        state.round = None
     else:
         state.step(entry, step)
     state.check(entry)
+
+
+def _rounds(state: _State, step: schema.Repeat) -> Iterable[int]:
+    if step.over is not None:
+        return [state.value(value) for value in step.over]
+    return range(state.value(step.times or 0))
 
 
 def pattern(length: int, fill: int, step: int, page: int) -> bytes:

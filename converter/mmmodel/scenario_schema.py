@@ -191,12 +191,14 @@ Simple = (
 
 
 class Repeat(Step, frozen=True, kw_only=True, tag="repeat"):
-    """Carries out `do` so many times; the expressions in it know the number of the round, from 0, as i."""
+    """Carries out `do` in rounds: `times` of them, or one for each value of `over`.
 
-    times: Value
+    The expressions in it know the number of the round, from 0, as i, and the value as each.
+    """
+
     do: list[Simple]
-
-    values: ClassVar[tuple[str, ...]] = ("times",)
+    times: Value | None = None
+    over: list[Value] | None = None
 
 
 class MachineSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

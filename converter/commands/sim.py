@@ -6,6 +6,7 @@ import typer
 
 from converter.commands.sim_footprint import footprint
 from converter.commands.sim_pagecache import pagecache
+from converter.commands.sim_report import report
 from converter.commands.sim_run import run
 from converter.commands.sim_trace import trace
 
@@ -14,3 +15,4 @@ app.command()(footprint)
 app.command()(pagecache)
 app.command()(trace)
 app.command()(run)
+app.command()(report)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from converter.errors import InputError
 from converter.mmmodel.footprint import Held
-from converter.mmmodel.geometry import Geometry, format_size
+from converter.mmmodel.geometry import MAX_PAGE_ORDER, Geometry, format_size
 from converter.mmmodel.pagecache_cost import Bucket, Cost
 
 if TYPE_CHECKING:
@@ -83,16 +83,28 @@ def footprint(title: str, total: Sequence[Held], parts: Sequence[tuple[str, Sequ
     left.set_xlabel("PG_SIZE")
     left.legend(fontsize=8, frameon=False, loc="upper left")
 
-    largest = sorted(parts, key=lambda part: part[1][-1], reverse=True)[:_BARS][::-1]
-    height = 0.8 / len(total)
-    for number, name in enumerate(names):
-        sizes = [part[number] / _MIB for _, part in largest]
-        places = [row - height * number for row in range(len(largest))]
-        right.barh(places, sizes, height=height, color=_SIZE_COLOURS[number], label=name)
-    right.set_yticks([row - 0.4 + height / 2 for row in range(len(largest))])
-    right.set_yticklabels([_short(name) for name, _ in largest], fontsize=8)
-    right.set_xlabel("MiB held" if len(parts) <= _BARS else f"MiB held, the {_BARS} largest of {len(parts)}")
-    right.legend(title="PG_SIZE", fontsize=8, title_fontsize=8, loc="lower right", frameon=False)
+    _bars(right, names, parts, "MiB held")
+    return figure
+
+
+def waste(title: str, sizes: Sequence[Geometry], parts: Sequence[tuple[str, Sequence[int]]]) -> Figure:
+    """What the largest parts waste at each PG_SIZE, and that as a share of what each uses.
+
+    parts: a name, bytes used, and then bytes wasted at each size.
+    """
+    figure, (left, right) = _figure(title)
+    names = [format_size(geometry.pg_size) for geometry in sizes]
+    shares = [[waste / used * 100 for waste in wasted] for _, (used, *wasted) in parts if used]
+    left.boxplot(
+        [[share[number] for share in shares] for number in range(len(names))],
+        tick_labels=names,
+        widths=0.5,
+        medianprops={"color": "#b5482f"},
+        flierprops={"markersize": 3},
+    )
+    left.set_ylabel(f"waste of each of {len(shares)}, % of what it uses")
+    left.set_xlabel("PG_SIZE")
+    _bars(right, names, [(name, wasted) for name, (_, *wasted) in parts], "MiB wasted")
     return figure
 
 
@@ -134,13 +146,27 @@ def struct_pages(ram: int, sizes: Sequence[Geometry]) -> Figure:
         orders = [geometry.order_of(size) for geometry in sizes]
         places = [place + 0.4 * number for place in range(len(sizes))]
         right.bar_label(right.bar(places, orders, 0.4, color=_SIZE_COLOURS[number], label=label), fontsize=8)
-    right.axhline(10, color="#b5482f", linewidth=1)
-    right.annotate("largest buddy order", (len(sizes) - 0.4, 10.1), fontsize=8, color="#b5482f", ha="right")
+    right.axhline(MAX_PAGE_ORDER, color="#b5482f", linewidth=1, label="largest buddy order")
+    right.set_yticks(range(0, 20, 2))
     right.set_xticks([place + 0.2 for place in range(len(sizes))], names)
     right.set_ylabel("order of the block")
     right.set_xlabel("PG_SIZE")
     right.legend(title="block", fontsize=8, title_fontsize=8, frameon=False, loc="upper right")
     return figure
+
+
+def _bars(axes: Axes, names: Sequence[str], parts: Sequence[tuple[str, Sequence[int]]], what: str) -> None:
+    """A group of horizontal bars for each of the largest parts."""
+    largest = sorted(parts, key=lambda part: part[1][-1], reverse=True)[:_BARS][::-1]
+    height = 0.8 / len(names)
+    for number, name in enumerate(names):
+        sizes = [part[number] / _MIB for _, part in largest]
+        places = [row - height * number for row in range(len(largest))]
+        axes.barh(places, sizes, height=height, color=_SIZE_COLOURS[number], label=name)
+    axes.set_yticks([row - 0.4 + height / 2 for row in range(len(largest))])
+    axes.set_yticklabels([_short(name) for name, _ in largest], fontsize=8)
+    axes.set_xlabel(what if len(parts) <= _BARS else f"{what}, the {_BARS} largest of {len(parts)}")
+    axes.legend(title="PG_SIZE", fontsize=8, title_fontsize=8, loc="lower right", frameon=False)
 
 
 def _figure(title: str) -> tuple[Figure, tuple[Axes, Axes]]:
@@ -167,7 +193,8 @@ def _over(axes: Axes, names: Sequence[str], totals: Sequence[int]) -> None:
     """Writes the sum over each stack, and leaves room above for the legend."""
     for name, size in zip(names, totals, strict=True):
         axes.annotate(f"{size / _MIB:,.1f}", (name, size / _MIB), ha="center", va="bottom", fontsize=8)
-    axes.set_ylim(0, max(*totals, _MIB // 64) / _MIB * 1.45)
+    entries = len(axes.get_legend_handles_labels()[0])
+    axes.set_ylim(0, max(*totals, _MIB // 64) / _MIB * (1.15 + 0.07 * entries))
 
 
 def _short(name: str) -> str:

@@ -143,6 +143,14 @@ def _area(header: re.Match[str], counted: dict[str, int]) -> Area:
     )
 
 
+def memory_total() -> int:
+    """Bytes of memory of this machine (MemTotal, /proc/meminfo)."""
+    found = re.search(r"^MemTotal: +(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    if found is None:
+        raise InputError("/proc/meminfo has no MemTotal line; give the machine's memory")
+    return int(found[1]) << 10
+
+
 def all_pids() -> list[int]:
     """Every process that /proc shows now, in order."""
     return sorted(int(name) for name in os.listdir("/proc") if name.isdigit())

@@ -294,7 +294,8 @@ def brk(mm: "MM", addr: int) -> int:
 def _expand_heap(previous: Vma, end: int, pteoff: int, flags: int) -> bool:
     """do_brk_flags() only expands the area below; it does not merge with the one above."""
     if (
-        previous.flags != flags
+        previous.end <= previous.mm.start_brk
+        or previous.flags != flags
         or previous.file is not None
         or previous.pte_end != pteoff
         or previous.forked()

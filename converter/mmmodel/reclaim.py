@@ -110,7 +110,10 @@ def evict_anon(machine: "Machine", page: int) -> bool:
 
 
 def page_out(mm: "MM", first: int, end: int) -> None:
-    """MADV_PAGEOUT of entries [first, end): pages leave memory whose parts are each mapped once, and here."""
+    """MADV_PAGEOUT of entries [first, end): pages leave memory whose parts are each mapped once, and here.
+
+    A page-cache page must be there with all its parts: the others may be in use by read(2).
+    """
     machine = mm.machine
     memory = machine.memory
     pages = [leaf.entries[where] for _, leaf, where in mm.tables.spans(first, end)]
@@ -124,5 +127,5 @@ def page_out(mm: "MM", first: int, end: int) -> None:
             continue
         if memory.kind_at[page] == ANON:
             evict_anon(machine, page)
-        elif memory.kind_at[page] == FILE:
+        elif memory.kind_at[page] == FILE and count == mm.geometry.ptes_per_page:
             evict_file(machine, page)

@@ -11,7 +11,6 @@ from converter.mmmodel import mapping, populate, uapi
 from converter.mmmodel.geometry import ENTRIES, ENTRIES_SHIFT
 from converter.mmmodel.pagetable import ENTRY_MASK
 from converter.mmmodel.vma import (
-    VM_GROWSDOWN,
     VM_LOCKED,
     VM_MAYSHARE,
     VM_SHARED,
@@ -148,12 +147,13 @@ def _move(vma: Vma, old: int, old_size: int, new_size: int, flags: int, target: 
     if len(mm.vmas) >= mapping.MAX_MAP_COUNT - 3:
         return -errno.ENOMEM
     locked = vma.flags & VM_LOCKED
-    new = _copy_area(vma, old, target, new_size, keep)
+    _copy_area(vma, old, target, new_size)
     shift = mm.geometry.pte_shift
     if not _move_entries(mm, old >> shift, target >> shift, old_size >> shift):
         mapping.unmap(mm, target, target + new_size)
         return -errno.ENOMEM
     if keep:
+        vma = mm.vmas.lookup(old) or vma  # the copy may have merged with its source
         vma.flags &= ~VM_LOCKED  # on the whole source area, even if only a part of it moved: so does Linux 6.18
         if vma.start == old and vma.end == old + old_size:
             unlink_anon_vmas(vma)
@@ -162,27 +162,23 @@ def _move(vma: Vma, old: int, old_size: int, new_size: int, flags: int, target: 
         return target
     if old_size:
         mapping.unmap(mm, old, old + old_size)
-    if locked and new_size > old_size and not new.flags & VM_GROWSDOWN:
+    if locked and new_size > old_size:
         populate.populate(mm, target + old_size, target + new_size, ignore_errors=True)
     return target
 
 
-def _copy_area(vma: Vma, old: int, target: int, size: int, keep: bool) -> Vma:
+def _copy_area(vma: Vma, old: int, target: int, size: int) -> None:
     """copy_vma(): an area never written to takes the pteoff of its new address, which lets it merge there."""
     mm = vma.mm
     pteoff = vma.offset_of(old)
-    fresh = vma.file is None and vma.anon_vma is None
-    if fresh:
+    if vma.file is None and vma.anon_vma is None:
         pteoff = target >> mm.geometry.pte_shift
-    apart = vma if fresh and keep else None
-    merged = merge_new(mm, target, target + size, pteoff, vma.flags, vma.file, vma.anon_vma, vma, apart)
-    if merged is not None:
-        return merged
+    if merge_new(mm, target, target + size, pteoff, vma.flags, vma.file, vma.anon_vma, vma) is not None:
+        return
     new = Vma(mm, target, target + size, pteoff, vma.flags, vma.file)
     new.anon_vma = vma.anon_vma
     anon_vma_clone(new, vma)
     link(new)
-    return new
 
 
 def _move_entries(mm: "MM", source: int, target: int, count: int) -> bool:

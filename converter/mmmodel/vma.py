@@ -275,18 +275,15 @@ def merge_new(
     file: "File | None",
     anon_vma: AnonVma | None = None,
     copied: Vma | None = None,
-    apart: Vma | None = None,
 ) -> Vma | None:
     """vma_merge_new_range(): make a neighbour cover the free range [start, end) if one fits; None if none does.
 
-    `anon_vma`: what the pages of the range will belong to. `copied`: the area that mremap() copies there. `apart`: an
-    area not to merge with.
+    `anon_vma`: what the pages of the range will belong to. `copied`: the area that mremap() copies there.
     """
     pages = (end - start) >> mm.geometry.pte_shift
     previous, following = mm.vmas.before(start), mm.vmas.lookup(end)
     left = (
         previous is not None
-        and previous is not apart
         and previous.end == start
         and _joinable(flags, file, previous)
         and previous.pte_end == pteoff
@@ -294,7 +291,6 @@ def merge_new(
     )
     right = (
         following is not None
-        and following is not apart
         and following.start == end
         and _joinable(flags, file, following)
         and following.pteoff == pteoff + pages

@@ -283,13 +283,11 @@ def _file_map(vma: Vma, n: int, write: bool) -> Result:
 
 
 def _around(vma: Vma, n: int, low: int, high: int) -> tuple[int, int]:
-    """do_fault_around(): an aligned window within the area and the page table, at least the group."""
+    """do_fault_around(): a window that starts aligned or with the area, ends with it or the table, holds the group."""
     shift = vma.mm.geometry.pte_shift
-    window = n - n % FAULT_AROUND
-    return (
-        min(low, max(window, vma.start >> shift)),
-        max(high, min(window + FAULT_AROUND, vma.end >> shift)),
-    )
+    first = max(n - n % FAULT_AROUND, vma.start >> shift)
+    last = min(first + FAULT_AROUND, vma.end >> shift, (n | ENTRY_MASK) + 1)
+    return min(low, first), max(high, last)
 
 
 def _swap_in(vma: Vma, n: int, entry: int, write: bool) -> Result:

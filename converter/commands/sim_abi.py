@@ -1,0 +1,104 @@
+"""`pgconv sim abi`: the model against the kernel of this machine."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from converter.commands import sim_progress
+from converter.errors import EXIT_FOUND, InputError
+from converter.mmmodel import abi as oracle
+from converter.mmmodel.abi_compare import describe
+from converter.mmmodel.abi_print import c_source, python_source
+from converter.mmmodel.geometry import Geometry, format_size
+
+
+def abi(
+    ops: Annotated[int, typer.Option(min=1, help="Operations to run, in equal parts at each PG_SIZE.")] = 20_000,
+    seed: Annotated[int, typer.Option(help="Where the random programs start; the same seed is the same run.")] = 1,
+    pg: Annotated[str, typer.Option(help="PG_SIZEs of the model, such as 64K or 4K,16K,64K; or all.")] = "all",
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON (schema pgconv.abi/1).")] = False,
+) -> None:
+    """Run random programs of memory system calls on this machine's Linux kernel and on the model, and compare.
+
+    Example: pgconv sim abi --ops 100000 --seed 7 --pg 64K
+
+    After each operation: the return value or errno, the bytes of each page, mincore(2), /proc/PID/maps. The first
+    difference is shrunk to a small program and printed as Python and as C. Exit code 1 if there is one, 2 if this
+    machine cannot be the oracle.
+    """
+    sizes = _sizes(pg)
+    with sim_progress.shown("sim abi", 100) as progress:
+        report = oracle.run(ops, seed, sizes, lambda tally: progress(min(100, tally.operations * 100 // ops)))
+    difference = report.difference
+    if difference is not None:
+        difference = oracle.shrink(difference)
+    if as_json:
+        print(json.dumps(_as_json(report, difference, sizes), indent=1))
+    else:
+        print("\n".join(_lines(report, difference, sizes)))
+    if difference is not None:
+        raise typer.Exit(EXIT_FOUND)
+
+
+def _sizes(pg: str) -> tuple[str, ...]:
+    names = oracle.PG_SIZES if pg == "all" else tuple(pg.split(","))
+    sizes = tuple(format_size(Geometry.parse(name).pg_size) for name in names)
+    if not set(sizes) <= set(oracle.PG_SIZES):
+        raise InputError(f"the oracle knows PG_SIZEs {', '.join(oracle.PG_SIZES)}, not {pg}")
+    return sizes
+
+
+def _lines(report: oracle.Report, difference: oracle.Difference | None, sizes: tuple[str, ...]) -> list[str]:
+    tally = report.tally
+    share = 100 * tally.maps_equal_unjoined / max(tally.maps, 1)
+    lines = [
+        f"{tally.operations} operations in {report.programs} programs at PG_SIZE {', '.join(sizes)};"
+        f" {tally.errors} failed alike on both sides",
+        f"maps compared {tally.maps} times, equal without joining adjacent lines in {share:.2f} % of them",
+    ]
+    if not report.brk:
+        lines.append("brk(2) was left out: this machine does not let a process move its heap (prctl PR_SET_MM_MAP)")
+    if report.strays:
+        lines.append(f"{report.strays} programs ended early: a mapping landed beside the interpreter's own memory")
+    if difference is None:
+        return [*lines, "no difference between the kernel and the model"]
+    return [
+        *lines,
+        f"DIFFERENCE with {describe(difference.setup)}:",
+        difference.said,
+        "",
+        *(f"    {op.process}: {op.name}{op.args}" for op in difference.program),
+        "",
+        "---- as a Python script ----",
+        python_source(difference),
+        "---- as a C program ----",
+        c_source(difference),
+    ]
+
+
+def _as_json(report: oracle.Report, difference: oracle.Difference | None, sizes: tuple[str, ...]) -> dict[str, Any]:
+    tally = report.tally
+    found = None
+    if difference is not None:
+        found = {
+            "said": difference.said,
+            "setup": describe(difference.setup),
+            "program": [list(op) for op in difference.program],
+            "python": python_source(difference),
+            "c": c_source(difference),
+        }
+    return {
+        "schema": "pgconv.abi/1",
+        "pg_sizes": list(sizes),
+        "operations": tally.operations,
+        "programs": report.programs,
+        "failed_alike": tally.errors,
+        "maps_compared": tally.maps,
+        "maps_equal_unjoined": tally.maps_equal_unjoined,
+        "strays": report.strays,
+        "brk": report.brk,
+        "difference": found,
+    }

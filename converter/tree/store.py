@@ -30,6 +30,9 @@ CREATE TABLE value (generation INTEGER, digest BLOB, crc INTEGER, data BLOB, UNI
 CREATE TABLE stat_index (root BLOB PRIMARY KEY, used INTEGER, crc INTEGER, data BLOB);
 """
 
+_NO_SYNC = "PRAGMA synchronous = OFF"
+"""No waiting for the disk: what a power failure leaves of the file is met like any other damage."""
+
 _LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _UNUSABLE = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR}
 
@@ -164,9 +167,9 @@ class Store:
         """Open the database; whether it is ready for use. Raises sqlite3.Error when that cannot be told."""
         self._database = database = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)
         try:
+            database.execute(_NO_SYNC)
             database.execute("PRAGMA trusted_schema = OFF")
             database.execute("PRAGMA cell_size_check = ON")
-            database.execute("PRAGMA synchronous = NORMAL")
             ready = database.execute("PRAGMA user_version").fetchone()[0] == FORMAT
             return ready and (bad is None or self._identity() != bad)
         except sqlite3.Error as error:
@@ -187,6 +190,7 @@ class Store:
                 os.unlink(self.path + suffix)
         self._database = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)
         os.chmod(self.path, 0o600)
+        self._database.execute(_NO_SYNC)
         self._database.execute("PRAGMA journal_mode = WAL")
         identity = secrets.randbelow(2**31 - 1) + 1
         self._database.executescript(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 
 import tree_sitter_c
@@ -210,6 +211,8 @@ class _File:
                 syntax = tree.root_node.descendant_for_byte_range(start - base, m.end() - base)
             if syntax is not None:
                 use.context = context.of(syntax, text, self.kinds[word])
+                if raw[max(0, start - base - 16) : start - base].rstrip(b" (").endswith((b"aligned", b"aligned__")):
+                    use.context = replace(use.context, operation="align")
                 use.types = self._types(syntax)
                 place = Place(self.path, word, function, use.context, use.types, raw, tree.root_node, start - base, hits)
                 use.rules = self.rules.match(place)
@@ -262,6 +265,8 @@ class _File:
             return
         name = head.group(1)
         defines = name in self.family
+        if any(m.start() == head.start(1) and m.group().decode() not in self.kinds for m in marks):
+            self.facts.defines.append(name.decode())
         for m in marks:
             if m.start() == head.start(1) and m.group().decode() in self.kinds:
                 self.found[m.start()] = _use(m, self.lines, defines=True, function=name.decode())

@@ -174,7 +174,12 @@ def solved(analysis: Analysis, chosen: Scheme, what_if: Path | None = None) -> S
     known = signatures(what_if)
     spoken = {r.id: Seed(dimension(r.unit), r.cost, r.why, "rules/roles") for r in rules().rules.values()}
     graph = link(analysis.paths, analysis.facts, known, spoken)
-    return solve(graph, labels(chosen))
+    return solve(graph, labels(chosen), () if converted(analysis, chosen) else ("U:pte", "U:pg"))
+
+
+def converted(analysis: Analysis, chosen: Scheme) -> bool:
+    """Does the tree speak the scheme? In others its names are taken for something else (x86's own PTE_SHIFT)."""
+    return any(chosen.marker in f.defines for f in analysis.facts)
 
 
 def decide(analysis: Analysis, chosen: Scheme, what_if: Path | None = None) -> Report:

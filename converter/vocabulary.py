@@ -40,7 +40,8 @@ class Scheme(toml.Entry, frozen=True):
 
     scheme: str
     why: str
-    threshold: float
+    marker: str  # a tree that defines this name speaks the scheme: its converted names are known units
+    threshold: dict[str, float]  # by unit: an unnoticed PG that must be PTE breaks user space, the reverse wastes memory
     dimensions: dict[str, Literal["pte", "pg"]]
     names: dict[str, dict[str, str]]
     policy: dict[str, Policy]

@@ -13,11 +13,11 @@ from converter.units.facts import Use
 from converter.units.graph import Graph, spoken
 from converter.units.signatures import Seed
 from converter.units.solve import FAR, Solution
-from converter.vocabulary import Name, Scheme
+from converter.vocabulary import UNITS, Name, Scheme
 
-CONFLICT_NEAR = 5
+CONFLICT_NEAR = 4
 """Both units must arrive within this cost for a use to be called a conflict."""
-CONFLICT_MARGIN = 1
+CONFLICT_MARGIN = 0
 """...and neither may be nearer than the other by more than this."""
 
 
@@ -68,7 +68,7 @@ class Decider:
             return Verdict(None, FAR, None, 0, "none", None, False)
         node = self.graph.node(file, use.node)
         near = self.solution.nearest(node)
-        logic = [(c, label) for c, label in near if label == LOGIC]
+        logic = [(c, label) for c, label in near if label == LOGIC and self._rule(node, LOGIC) is not None]
         near = [(c, label) for c, label in near if label != LOGIC]
         if not near and not logic:
             return Verdict(None, FAR, None, 0, "none", None, False)
@@ -81,7 +81,8 @@ class Decider:
         far, against = self._other(near)
         margin = far - cost
         rule = self._rule(node, label)
-        kind = f"rule:{rule}" if rule is not None else f"units:{_bucket(cost)}:{_margin(margin)}"
+        what = label if label in UNITS else "policy"
+        kind = f"rule:{rule}" if rule is not None else f"units:{what}:{_bucket(cost)}:{_margin(margin)}"
         conflict = (
             cost <= CONFLICT_NEAR
             and margin <= CONFLICT_MARGIN
@@ -91,10 +92,11 @@ class Decider:
         return Verdict(label, cost, against, margin, "conflict" if conflict else kind, rule, conflict)
 
     def _other(self, near: list[tuple[int, str]]) -> tuple[int, str | None]:
-        """The nearest label that asks for another answer than the first."""
+        """The nearest label that asks for the other unit than the first."""
         if near:
+            unit = self.scheme.unit_of(near[0][1])
             for cost, label in near[1:]:
-                if label != near[0][1]:
+                if self.scheme.unit_of(label) != unit:
                     return cost, label
         return FAR, None
 
@@ -109,7 +111,7 @@ class Decider:
         policy_key = v.label if v.label in self.scheme.policy else None
         unit = self.scheme.unit_of(v.label) if v.label is not None else None
         status = "logic" if v.logic else "review"
-        if not v.logic and unit is not None and confidence >= self.scheme.threshold:
+        if not v.logic and unit is not None and confidence >= self.scheme.threshold[unit]:
             status = "decided"
         rule = self.rules.get(v.rule) if v.rule is not None else None
         node = self.graph.node(file, use.node) if use.node is not None else -1

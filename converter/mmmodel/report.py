@@ -116,7 +116,7 @@ def _processes(sizes: Sequence[Geometry], memory: Memory) -> str:
         + "</dl><h3>Waste by process</h3>"
         + _image(plots.to_svg(plots.waste("Waste by process", sizes, wasted)), "Waste by process and PG_SIZE")
         + _table(["process", *_heads(sizes)], named)
-        + f'<p class="note">{len(by_waste) - len(named)} more processes are not shown;'
+        + f'<p class="note">The {len(named)} of {len(by_waste)} processes that waste most;'
         f" {skipped.total} were skipped: {len(skipped.vanished)} gone, {len(skipped.unreadable)} not readable,"
         f" {len(skipped.without_memory)} without memory. A file page counts once in the sums above, whoever maps it,"
         " and here in each process. Anonymous pages that a fork still shares count in each process.</p>"

@@ -31,6 +31,7 @@ class Edge(IntEnum):
     NAME = 16
     EXTENT = 17
     RULE = 18
+    PARAMETER = 19
 
 
 COST: dict[Edge, int] = {
@@ -45,7 +46,7 @@ COST: dict[Edge, int] = {
     Edge.ROUNDED: 2,
     Edge.GRANULE: 1,
     Edge.SPLIT: 3,
-    Edge.OFFSET: 3,
+    Edge.OFFSET: 2,
     Edge.STEP: 2,
     Edge.CHOICE: 1,
     Edge.INDEX: 2,
@@ -53,6 +54,7 @@ COST: dict[Edge, int] = {
     Edge.NAME: 1,
     Edge.EXTENT: 2,
     Edge.RULE: 0,
+    Edge.PARAMETER: 1,
 }
 
 WHY: dict[Edge, str] = {
@@ -75,4 +77,5 @@ WHY: dict[Edge, str] = {
     Edge.NAME: "is named as",
     Edge.EXTENT: "is measured against",
     Edge.RULE: "matches",
+    Edge.PARAMETER: "is",
 }

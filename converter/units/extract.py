@@ -26,6 +26,9 @@ class Value(NamedTuple):
 NOTHING = Value()
 Arithmetic = dict[str, dict[str, object]]
 
+SCALAR = "N:scalar"
+"""The hint for names that hold plain numbers."""
+
 _COMPARE = {"<", ">", "<=", ">=", "==", "!="}
 _SCALAR = {"primitive_type", "sized_type_specifier"}
 _FORM = {"size": "size", "shift": "shift", "mask": "mask"}
@@ -61,6 +64,7 @@ class Extractor:
         self._keys: dict[str, int] = {}
         self.uses: dict[int, tuple[int, Node]] = {}  # byte offset in the file -> use node, syntax node
         self._operand_types: dict[int, set[str]] = {}  # use node -> C types of what it is combined with
+        self._offsets: dict[int, int] = {}  # what is left inside a page -> the use that made it
         self._text = b""
         self._base = 0
         self._function = ""
@@ -151,7 +155,7 @@ class Extractor:
         for i, p in enumerate(params or ()):
             v = self._variable(p, "struct " + self.names.variables[p] if p in self.names.variables else "", 1, root)
             self._vars[p] = v
-            self.edge(v.node, self.key(f"P:{own}/{i}"), Edge.ARGUMENT, root)
+            self.edge(v.node, self.key(f"P:{own}/{i}"), Edge.PARAMETER, root)
         result = self.key(f"R:{own}" if params is not None else f"V:{own}")
         body = root.named_children[0].child_by_field_name("body") if root.named_children else None
         if body is None:
@@ -192,7 +196,7 @@ class Extractor:
             name, depth = _declared(p.child_by_field_name("declarator"), self._text)
             if name:
                 v = self._vars[name] = self._variable(name, type_, depth, p)
-                self.edge(v.node, self.key(f"P:{own}/{index}"), Edge.ARGUMENT, p)
+                self.edge(v.node, self.key(f"P:{own}/{index}"), Edge.PARAMETER, p)
             index += 1
 
     def _type_name(self, node: Node | None) -> str:
@@ -382,6 +386,8 @@ class Extractor:
         name = word.decode("utf-8", "replace")
         v = self._vars.get(name)
         if v is None:
+            if self.names.hint(name) == SCALAR:
+                return NOTHING
             struct = self.names.variables.get(name)
             alias = self.fresh(name)
             self.edge(alias, self.key(f"V:{self._global(name)}"), Edge.MEMBER, node)
@@ -602,7 +608,10 @@ class Extractor:
                         if form == "size" and sign == "-" and self._str(node).endswith("1"):
                             return Value(use, constant=("low", use))
                         return Value(use, constant=a.constant)
-                    kind = Edge.COUNT if form == "shift" else Edge.EXTENT  # PAGE_SHIFT + order
+                    inner = self._offsets.get(b.node)
+                    if sign == "-" and inner is not None:  # PAGE_SIZE - offset_in_page(x): one page
+                        self.edge(use, inner, Edge.COUNT, node)
+                    kind = Edge.COUNT if form == "shift" else Edge.CHOICE if sign == "-" else Edge.EXTENT  # PAGE_SHIFT + order
                     self.edge(use, b.node, kind, node)
                     return Value(b.node if form == "size" else use, constant=a.constant if form == "shift" else None)
                 if sign == "/":
@@ -672,6 +681,7 @@ class Extractor:
         self.edge(value.node, use, Edge.SPLIT, node)
         n = self.fresh(_short(self._str(node)))
         self.edge(n, use, Edge.OFFSET, node)
+        self._offsets[n] = use
         return Value(n)
 
     # calls

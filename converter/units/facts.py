@@ -62,6 +62,7 @@ class Facts:
     uses: list[Use] = field(default_factory=list)
     structs: dict[str, dict[str, str]] = field(default_factory=dict)
     returns: dict[str, str] = field(default_factory=dict)
+    defines: list[str] = field(default_factory=list)  # names of the scheme's own that the file defines
     warnings: list[str] = field(default_factory=list)
 
 

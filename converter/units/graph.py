@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +33,7 @@ class Graph:
     edges: Ints
     file_of_edge: Ints
     seeds: dict[int, list[Seed]]
-    hubs: Ints
+    closed: Ints  # keys through which nothing flows: hubs, and fields of structs that are not known
 
     @property
     def size(self) -> int:
@@ -70,10 +69,9 @@ def spoken(key: str) -> str:
 class Types:
     """Struct types over the tree: the struct that a key is, or points to."""
 
-    def __init__(self, facts: Sequence[Facts]) -> None:
+    def __init__(self, facts: Sequence[Facts], seeded: Iterable[str]) -> None:
         self.structs: dict[str, dict[str, str]] = {}
         self.returns: dict[str, str] = {}
-        owners: dict[str, str | None] = {}
         for f in facts:
             for struct, members in f.structs.items():
                 known = self.structs.setdefault(struct, {})
@@ -81,9 +79,10 @@ class Types:
                     known.setdefault(name, type_)
             for function, type_ in f.returns.items():
                 self.returns.setdefault(function, type_)
-        for struct, members in self.structs.items():
-            for name in members:
-                owners[name] = None if name in owners else struct
+        owners: dict[str, str | None] = {}
+        for key in seeded:
+            owner, _, name = key[2:].rpartition(".")
+            owners[name] = None if name in owners else owner
         self.unique = {name: owner for name, owner in owners.items() if owner is not None}
         self._known: dict[str, str | None] = {}
 
@@ -120,24 +119,22 @@ class Types:
 
 def link(paths: Sequence[str], facts: Sequence[Facts], known: Signatures, rules: Mapping[str, Seed]) -> Graph:
     """One graph of all files. `rules`: what each role rule speaks for, by id."""
-    types = Types(facts)
-    fields = {name for key in known.seeds if key.startswith("F:") for name in [key.rpartition(".")[2]]}
+    types = Types(facts, (key for key in known.seeds if key.startswith("F:")))
     ids: dict[str, int] = {}
     resolved: dict[str, int] = {}
-    files_of: Counter[int] = Counter()
     offsets = np.zeros(len(facts) + 1, np.int32)
     np.cumsum([len(f.locals) for f in facts], out=offsets[1:])
     first_key = int(offsets[-1])
     parts: list[Ints] = []
     file_parts: list[Ints] = []
-    for n, (path, f) in enumerate(zip(paths, facts, strict=True)):
+    for n, f in enumerate(facts):
         if not f.keys and not f.edges:
             continue
         numbers = np.empty(len(f.keys), np.int32)
         for i, key in enumerate(f.keys):
             found = resolved.get(key)
             if found is None:
-                real = _resolve(key, types, known.seeds, fields)
+                real = _resolve(key, types)
                 found = resolved[key] = ids.setdefault(real, len(ids))
             numbers[i] = found
         rows = np.frombuffer(f.edges, np.int32).reshape(-1, STRIDE).copy()
@@ -148,8 +145,6 @@ def link(paths: Sequence[str], facts: Sequence[Facts], known: Signatures, rules:
             column[is_key] = numbers[-1 - column[is_key]] + first_key
         parts.append(rows)
         file_parts.append(np.full(len(rows), n, np.int32))
-        files_of.update(set(numbers.tolist()))
-        del path
     keys = list(ids)
     edges = np.concatenate(parts) if parts else np.zeros((0, STRIDE), np.int32)
     file_of_edge = np.concatenate(file_parts) if file_parts else np.zeros(0, np.int32)
@@ -178,17 +173,18 @@ def link(paths: Sequence[str], facts: Sequence[Facts], known: Signatures, rules:
     degree = np.bincount(edges[:, :2].ravel(), minlength=first_key + len(keys)) if len(edges) else np.zeros(1, np.int64)
     hubs = np.flatnonzero(degree > HUB).astype(np.int32)
     hubs = hubs[hubs >= first_key]
-    return Graph(list(paths), list(facts), offsets[:-1], keys, first_key, edges, file_of_edge, seeds, hubs)
+    vague = np.array([first_key + i for i, k in enumerate(keys) if "F:?" in k or "@" in k], np.int32)
+    closed = np.union1d(hubs, vague).astype(np.int32)
+    return Graph(list(paths), list(facts), offsets[:-1], keys, first_key, edges, file_of_edge, seeds, closed)
 
 
-def _resolve(key: str, types: Types, seeds: Mapping[str, Seed], fields: set[str]) -> str:
+def _resolve(key: str, types: Types) -> str:
     if key.startswith("F:"):
         return types.field(key)
     if key[:2] in ("P:", "R:") and key[2:4] == "F:":
         suffix = "/" + key.rpartition("/")[2] if key[0] == "P" else ""
         inner = key[2 : len(key) - len(suffix)]
         return f"{key[:2]}{types.field(inner)}{suffix}"
-    del seeds, fields
     return key
 
 
@@ -202,6 +198,13 @@ def _seed(key: str, seeds: Mapping[str, Seed]) -> Seed | None:
     return seed
 
 
-def costs(kinds: Ints) -> Ints:
+def costs(graph: Graph) -> Ints:
+    """Cost of each edge. A call is dearer than the signature it calls: two callers of one function say little of each other."""
     table = np.array([COST[Edge(k)] for k in range(len(Edge))], np.int32)
-    return table[kinds]
+    cost = table[graph.edges[:, 2]]
+    known = np.zeros(graph.size, np.bool_)
+    known[list(graph.seeds)] = True
+    calls = graph.edges[:, 2] == Edge.ARGUMENT
+    unknown = calls & ~known[graph.edges[:, 0]] & ~known[graph.edges[:, 1]]
+    cost[unknown] += 1
+    return cost

@@ -37,6 +37,7 @@ class Function(_Seeded, frozen=True):
     name: str = ""
     params: tuple[str, ...] | None = None
     returns: str = "-"
+    cost: int = 0  # how little it says: a flush takes any address, also one that happens to be aligned to more
 
 
 class Field(_Seeded, frozen=True):
@@ -168,10 +169,10 @@ def _callables(
                 unit = "-"
             key = f"P:{f.name}/{i}" if i >= 0 else f"R:{f.name}"
             what = f"parameter {i + 1} of {f.name}()" if i >= 0 else f"the result of {f.name}()"
-            _put(seeds, key, unit, f, what)
+            _put(seeds, key, unit, f, what, f.cost if isinstance(f, Function) else 0)
         if pairs:
             relations[f.name] = tuple(pairs)
 
 
-def _put(seeds: dict[str, Seed], key: str, unit: str, entry: _Seeded, what: str) -> None:
-    seeds[key] = Seed(dimension(unit), 0, f"{what} is {unit}: {entry.why}", entry.header)
+def _put(seeds: dict[str, Seed], key: str, unit: str, entry: _Seeded, what: str, cost: int = 0) -> None:
+    seeds[key] = Seed(dimension(unit), cost, f"{what} is {unit}: {entry.why}", entry.header)

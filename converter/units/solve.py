@@ -3,12 +3,12 @@
 For each unit, a shortest-path forest grows from its seeds over the constraint graph (Dial's algorithm, level by level
 in NumPy). Zero-cost edges are equalities, so a class that a union-find would build is a level's closure; keeping the
 edge by which a node was reached keeps the reason of each union, and the path to the seed is the chain of evidence.
-A quantity that a signature fixes passes on its own unit only; one that a signature calls unitless passes on nothing.
+A quantity that a signature fixes is where paths begin and where they end: nothing flows through it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,7 +61,7 @@ class _Adjacency:
         order = np.argsort(ends, kind="stable")
         self.other: Ints = others[order]
         self.edge: Ints = np.tile(np.arange(len(e), dtype=np.int32), 2)[order]
-        self.cost: Ints = np.tile(costs(e[:, 2]), 2)[order]
+        self.cost: Ints = np.tile(costs(graph), 2)[order]
         self.first = np.zeros(graph.size + 1, np.int64)
         np.cumsum(np.bincount(ends, minlength=graph.size), out=self.first[1:])
 
@@ -76,29 +76,24 @@ class _Adjacency:
         return np.repeat(starts, counts) + np.arange(total) - before
 
 
-def solve(graph: Graph, label_of: Mapping[str, str]) -> Solution:
-    """`label_of`: dimension of a seed -> label it counts as ('' for none)."""
+def solve(graph: Graph, label_of: Mapping[str, str], silent: Collection[str] = ()) -> Solution:
+    """`label_of`: dimension of a seed -> label it counts as ('' for none); the keys in `silent` seed nothing."""
     adjacency = _Adjacency(graph)
-    fixed = np.zeros(graph.size, np.int8)  # 0 open, 1 lets nothing through, else 2 + number of its label
+    fixed = np.zeros(graph.size, np.bool_)
     labels: dict[str, list[tuple[int, Seed]]] = {}
-    names: list[str] = []
     for node, seeds in graph.seeds.items():
+        fixed[node] = True
         for seed in seeds:
             label = label_of.get(seed.dimension, "")
+            if silent and graph.keys[node - graph.first_key] in silent:
+                label = ""
             if not label:
-                fixed[node] = 1
                 continue
-            if label not in labels:
-                labels[label] = []
-                names.append(label)
-            labels[label].append((node, seed))
-            fixed[node] = 2 + names.index(label)
-    hubs = graph.hubs[fixed[graph.hubs] == 0]
-    fixed[hubs] = 1
+            labels.setdefault(label, []).append((node, seed))
+    fixed[graph.closed] = True
     reach = {}
     for label in sorted(labels):
-        closed = (fixed != 0) & (fixed != 2 + names.index(label))
-        reach[label] = _spread(graph.size, adjacency, labels[label], closed)
+        reach[label] = _spread(graph.size, adjacency, labels[label], fixed)
     return Solution(graph, reach)
 
 
@@ -110,6 +105,8 @@ def _spread(size: int, at: _Adjacency, seeds: Iterable[tuple[int, Seed]], closed
         if seed.cost < distance[node]:
             distance[node] = seed.cost
             start[node] = seed
+    begins = np.zeros(size, np.bool_)
+    begins[list(start)] = True
     buckets: list[list[Ints]] = [[] for _ in range(LIMIT + 8)]
     for node in start:
         if distance[node] <= LIMIT:
@@ -119,7 +116,7 @@ def _spread(size: int, at: _Adjacency, seeds: Iterable[tuple[int, Seed]], closed
         while waiting:
             nodes = np.unique(np.concatenate(waiting))
             waiting = []
-            nodes = nodes[(distance[nodes] == level) & ~closed[nodes]].astype(np.int32)
+            nodes = nodes[(distance[nodes] == level) & (~closed[nodes] | (parent[nodes] < 0))].astype(np.int32)
             positions = at.around(nodes)
             if not len(positions):
                 continue
@@ -127,7 +124,7 @@ def _spread(size: int, at: _Adjacency, seeds: Iterable[tuple[int, Seed]], closed
             for cost in np.unique(step):
                 chosen = positions[step == cost]
                 targets = at.other[chosen]
-                better = distance[targets] > level + cost
+                better = (distance[targets] > level + cost) & ~begins[targets]
                 if level + cost > LIMIT or not better.any():
                     continue
                 targets, chosen = targets[better], chosen[better]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import sqlite3
 import subprocess
@@ -21,11 +20,9 @@ from converter.tree.cache import Cache, open_cache
 from converter.tree.entry import blob_id
 from tests.tree.conftest import write_files
 from tests.tree.test_cache import settled
+from tests.tree.workers import VALUES
 
 ROOT = Path(__file__).resolve().parents[2]
-
-SIZES = [0, 1, *range(2, 1500, 12), 20_000]  # the last is longer than pages of the file
-VALUES = {blob_id(b"%d" % size): random.Random(size).randbytes(size) for size in SIZES}
 
 
 @pytest.fixture(autouse=True)
@@ -214,7 +211,7 @@ def damage_under(cache: Cache) -> None:
 WRITER = """
 import sys
 from converter.tree.cache import open_cache
-from tests.tree.test_store import VALUES
+from tests.tree.workers import VALUES
 who, rounds = sys.argv[1], int(sys.argv[2])
 with open_cache() as cache:
     print("ready", flush=True)

@@ -1,8 +1,9 @@
-"""What the worker processes of test_pool.py run; they import this module and not the tests."""
+"""What other processes of the tests run; they import this module and not the tests."""
 
 from __future__ import annotations
 
 import os
+import random
 import signal
 import time
 from collections.abc import Sequence
@@ -12,7 +13,11 @@ from typing import Any
 
 from converter.errors import InputError, RulesError
 from converter.tree import Entry, Reader
+from converter.tree.entry import blob_id
 from converter.tree.pool import Worker
+
+SIZES = [0, 1, *range(2, 1500, 12), 20_000]  # the last is longer than a page of the cache's file
+VALUES = {blob_id(b"%d" % size): random.Random(size).randbytes(size) for size in SIZES}
 
 
 def doubling() -> Worker[Any, list[Any]]:

@@ -88,28 +88,28 @@ class _Compiler:
         handler = _HANDLERS.get(event.name)
         if handler is None:
             return
-        space = self._space(event)
+        space = self._space(event.line, event.pid)
         if event.errno is not None or event.result is None:
             self.left_out["failed, or never returned"] += event.name in _MEMORY
         else:
             handler(self, event, space, event.result)
 
-    def _space(self, call: Call) -> _Space:
-        """The address space of the calling process; made when its first line comes, which may be before clone's."""
-        pid = call.pid
+    def _space(self, line: int, pid: int) -> _Space:
+        """The address space of a process; made when its first line comes, which may be before clone's in the parent."""
         if pid in self._spaces:
             return self._spaces[pid]
-        birth = self._births[pid].pop(0) if self._births.get(pid) else None
-        parent = self._spaces.get(birth.parent) if birth else None
-        if birth is None or parent is None:
-            space = self._spawn(call.line, pid, f"process {pid}" if pid else "traced program")
-        elif birth.shares:
-            parent.users += 1
-            space = parent
+        if not self._births.get(pid):
+            space = self._spawn(line, pid, f"process {pid}" if pid else "traced program")
         else:
-            space = _Space(len(self.pids), brk=parent.brk, files=dict(parent.files))
-            self.pids[space.number] = pid
-            self.ops.append(Op(call.line, parent.number, "fork", (space.number,)))
+            birth = self._births[pid].pop(0)
+            parent = self._space(line, birth.parent)
+            if birth.shares:
+                parent.users += 1
+                space = parent
+            else:
+                space = _Space(len(self.pids), brk=parent.brk, files=dict(parent.files))
+                self.pids[space.number] = pid
+                self.ops.append(Op(line, parent.number, "fork", (space.number,)))
         self._spaces[pid] = space
         return space
 
@@ -127,7 +127,7 @@ class _Compiler:
     def born(self, call: Call, space: _Space, result: int) -> None:
         """The child's space is made now, unless a line of its own came first."""
         if result and result not in self._spaces and self._births.get(result):
-            self._space(Call(call.source, call.line, result, call.name, (), None, None))
+            self._space(call.line, result)
 
     def execve(self, call: Call, space: _Space, result: int) -> None:
         program = call.path(1 if call.name == "execveat" else 0, "path")

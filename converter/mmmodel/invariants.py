@@ -23,103 +23,120 @@ class InvariantError(AssertionError):
 
 def check(machine: "Machine") -> None:
     """Check every law; InvariantError names the first broken one."""
-    mapped: list[Entries] = []
-    swapped: list[Entries] = []
+    count = _Recount(machine)
     for mm in machine.mms:
         _check_areas(mm)
-        _check_entries(mm, mapped, swapped)
-    _check_pages(machine, np.concatenate(mapped) if mapped else np.empty(0, dtype=np.int64))
-    _check_swap(machine, np.concatenate(swapped) if swapped else np.empty(0, dtype=np.int64))
+        _check_entries(mm, count)
+    _check_pages(machine, count)
+    _law(np.array_equal(count.slots, machine.swap.count), "swap counts equal a recount")
     _check_owners(machine)
     _check_anon_vmas(machine)
 
 
-def _law(holds: bool, law: str) -> None:
+class _Recount:
+    """What the page tables say, table by table: PTEs of each page and swap slot, and page frames seen before."""
+
+    def __init__(self, machine: "Machine") -> None:
+        pages = machine.memory.pages
+        self.pages = np.zeros(pages, dtype=np.int32)
+        self.slots = np.zeros(len(machine.swap.count), dtype=np.int32)
+        frames = machine.geometry.page_to_pfn(pages)
+        self.mapped = np.zeros(frames, dtype=np.bool_)  # anonymous page frames with a PTE
+        self.shared = np.zeros(frames, dtype=np.bool_)  # with more than one
+        self.writable = np.zeros(frames, dtype=np.bool_)  # with a writable one
+
+    def add_anon(self, pfns: Entries, writable: Entries) -> None:
+        """Count the anonymous page frames of one table."""
+        self.shared[pfns[self.mapped[pfns]]] = True
+        self.mapped[pfns] = True
+        self.writable[writable] = True
+        distinct, times = np.unique(pfns, return_counts=True)
+        if len(distinct) < len(pfns):
+            self.shared[distinct[times > 1]] = True
+
+
+def _law(holds: bool, law: str, where: object = "") -> None:
     if not holds:
-        raise InvariantError(law)
+        raise InvariantError(f"{law}: {where}" if where else law)
 
 
 def _check_areas(mm: "MM") -> None:
     position = 0
     for vma in mm.vmas:
-        _law(position <= vma.start < vma.end, f"areas are in order and disjoint: {vma}")
-        _law(mm.geometry.pte_aligned(vma.start | vma.end), f"areas are PTE_SIZE-aligned: {vma}")
-        _law(vma.file is None or vma in vma.file.mapped_by, f"a file knows who maps it: {vma}")
+        _law(position <= vma.start < vma.end, "areas are in order and disjoint", vma)
+        _law(mm.geometry.pte_aligned(vma.start | vma.end), "areas are PTE_SIZE-aligned", vma)
+        _law(vma.file is None or vma in vma.file.mapped_by, "a file knows who maps it", vma)
         position = vma.end
     _law(mm.machine.geometry.task_size >= position, "areas lie below TASK_SIZE")
 
 
-def _check_entries(mm: "MM", mapped: list[Entries], swapped: list[Entries]) -> None:
+def _check_entries(mm: "MM", count: _Recount) -> None:
     shift = mm.geometry.pte_shift
-    inside = anon = files = slots = 0
+    inside = anon = files = swapped = 0
     for vma in mm.vmas:
-        for n, leaf, where in mm.tables.spans(vma.start >> shift, vma.end >> shift):
-            entries = leaf.entries[where]
+        for n, entries in mm.tables.views(vma.start >> shift, vma.end >> shift):
             places = np.flatnonzero(entries)
             if not len(places):
                 continue
             inside += len(places)
             live = entries[places]
             present = live & PRESENT != 0
-            pteoffs = places[present] + (vma.pteoff + n - (vma.start >> shift))
-            of_anon, of_file = _check_present(vma, live[present], pteoffs, mapped)
-            anon, files, slots = anon + of_anon, files + of_file, slots + int(np.count_nonzero(~present))
-            swapped.append(live[~present] >> PFN_SHIFT)
-    total = sum(int(np.count_nonzero(leaf.entries)) for leaf in mm.tables.leaves.values())
+            if not present.all():
+                slots = live[~present] >> PFN_SHIFT
+                np.add.at(count.slots, slots, 1)
+                swapped += len(slots)
+                live, places = live[present], places[present]
+            of_anon, of_file = _check_present(vma, live, places + (vma.pteoff + n - (vma.start >> shift)), count)
+            anon, files = anon + of_anon, files + of_file
+    total = mm.tables.entry_count()
     _law(inside == total, f"every PTE lies in an area: {total - inside} do not")
-    counters = (mm.rss_anon, mm.rss_file, mm.swapped)
-    _law(counters == (anon, files, slots), f"RSS counters {counters} equal a recount {(anon, files, slots)}")
+    counters, recount = (mm.rss_anon, mm.rss_file, mm.swapped), (anon, files, swapped)
+    _law(counters == recount, "RSS counters equal a recount", (counters, recount))
 
 
-def _check_present(vma: Vma, entries: Entries, pteoffs: Entries, mapped: list[Entries]) -> tuple[int, int]:
+def _check_present(vma: Vma, entries: Entries, pteoffs: Entries, count: _Recount) -> tuple[int, int]:
+    """The laws of the present entries of one table within one area; how many are anonymous, and how many not."""
     machine = vma.mm.machine
     memory, cluster = machine.memory, machine.geometry.cluster_shift
     pfns = entries >> PFN_SHIFT
     real = pfns >> cluster != machine.zero_pfn >> cluster
-    _law(bool(np.all(real | (entries & WRITABLE == 0))), f"the zero page is never writable: {vma}")
-    pfns, entries, pteoffs = pfns[real], entries[real], pteoffs[real]
-    mapped.append(entries)
+    if not real.all():
+        _law(not (entries[~real] & WRITABLE).any(), "the zero page is never writable", vma)
+        pfns, entries, pteoffs = pfns[real], entries[real], pteoffs[real]
     pages = pfns >> cluster
+    np.add.at(count.pages, pages, 1)
     mask = (1 << cluster) - 1
-    _law(bool(np.all(pfns & mask == pteoffs & mask)), f"a PTE maps the part of the page that its pteoff says: {vma}")
-    _law(bool(np.all(memory.index[pages] == pteoffs >> cluster)), f"a page's index is its pteoff: {vma}")
+    _law(not ((pfns ^ pteoffs) & mask).any(), "a PTE maps the part of the page that its pteoff says", vma)
+    _law(np.array_equal(memory.index[pages], pteoffs >> cluster), "a page's index is its pteoff", vma)
     writable = entries & WRITABLE != 0
-    _law(not writable.any() or bool(vma.flags & VM_WRITE), f"a writable PTE lies in a writable area: {vma}")
-    kinds = memory.kind[pages]
+    if writable.any():
+        _law(bool(vma.flags & VM_WRITE), "a writable PTE lies in a writable area", vma)
+    kinds, mappings = memory.kind[pages], memory.mapping[pages]
     anon = kinds == ANON
-    _law(bool(np.all(anon | (kinds == FILE))), f"a PTE maps an anonymous or a page-cache page: {vma}")
     if anon.any():
-        chain = [anon_vma.ident for anon_vma in vma.chain]
-        _law(bool(np.isin(memory.mapping[pages[anon]], chain).all()), f"an area's chain finds its pages: {vma}")
+        count.add_anon(pfns[anon], pfns[anon & writable])
+        chain = {anon_vma.ident for anon_vma in vma.chain}
+        _law(set(np.unique(mappings[anon]).tolist()) <= chain, "an area's chain finds its pages", vma)
     if not anon.all():
         ident = vma.file.ident if vma.file is not None else -1
-        _law(bool(np.all(memory.mapping[pages[~anon]] == ident)), f"a cached page belongs to the area's file: {vma}")
-        _law(not (writable & ~anon).any() or bool(vma.flags & VM_SHARED), f"only shared areas write to files: {vma}")
+        _law(bool((kinds[~anon] == FILE).all()), "a PTE maps an anonymous or a page-cache page", vma)
+        _law(bool((mappings[~anon] == ident).all()), "a page-cache page belongs to the area's file", vma)
+        _law(not (writable & ~anon).any() or bool(vma.flags & VM_SHARED), "only shared areas write to files", vma)
     of_anon = int(np.count_nonzero(anon))
     return of_anon, len(anon) - of_anon
 
 
-def _check_pages(machine: "Machine", entries: Entries) -> None:
+def _check_pages(machine: "Machine", count: _Recount) -> None:
     memory, cluster = machine.memory, machine.geometry.cluster_shift
-    pfns = entries >> PFN_SHIFT
-    counts = np.bincount(pfns >> cluster, minlength=memory.pages)
-    wrong = np.flatnonzero(counts != memory.mapcount)
-    _law(not len(wrong), f"mapcounts equal a recount: page {wrong[:1]} of {len(wrong)}")
-    extra = np.array([0, 0, 1, 1, 1], dtype=np.int64)[memory.kind]
-    wrong = np.flatnonzero(counts + extra != memory.refcount)
-    _law(not len(wrong), f"refcounts equal the references: page {wrong[:1]} of {len(wrong)}")
-    leaked = np.flatnonzero((memory.kind == ANON) & (counts == 0))
-    _law(not len(leaked), f"an anonymous page is mapped: page {leaked[:1]} of {len(leaked)} is leaked")
-    distinct, times = np.unique(pfns, return_counts=True)
-    shared = distinct[times > 1]
+    wrong = np.flatnonzero(count.pages != memory.mapcount)
+    _law(not len(wrong), "mapcounts equal a recount", f"page {wrong[:1]} of {len(wrong)}")
+    wrong = np.flatnonzero(count.pages + (memory.kind >= FILE) != memory.refcount)
+    _law(not len(wrong), "refcounts equal the references", f"page {wrong[:1]} of {len(wrong)}")
+    leaked = np.flatnonzero((memory.kind == ANON) & (count.pages == 0))
+    _law(not len(leaked), "an anonymous page is mapped", f"page {leaked[:1]} of {len(leaked)} is leaked")
+    shared = np.flatnonzero(count.shared)
     _law(not (memory.flags[shared >> cluster] & EXCLUSIVE).any(), "each part of an exclusive page is mapped once")
-    writable = pfns[(entries & WRITABLE != 0) & (memory.kind[pfns >> cluster] == ANON)]
-    _law(not np.isin(writable, shared).any(), "a part of an anonymous page that one PTE may write has no other PTE")
-
-
-def _check_swap(machine: "Machine", slots: Entries) -> None:
-    counts = np.bincount(slots, minlength=len(machine.swap.count))
-    _law(bool(np.array_equal(counts, machine.swap.count)), "swap counts equal a recount")
+    _law(not count.writable[shared].any(), "a part of an anonymous page that one PTE may write has no other PTE")
 
 
 def _check_owners(machine: "Machine") -> None:
@@ -149,11 +166,11 @@ def _check_anon_vmas(machine: "Machine") -> None:
     links = 0
     for mm in machine.mms:
         for vma in mm.vmas:
-            _law((vma.anon_vma is None) == (not vma.chain), f"an area with an anon_vma has a chain: {vma}")
+            _law((vma.anon_vma is None) == (not vma.chain), "an area with an anon_vma has a chain", vma)
             links += len(vma.chain)
             for anon_vma in vma.chain:
-                _law(vma in anon_vma.vmas, f"an anon_vma knows its areas: {vma}")
-                _law(anon_vma.ident in machine.anon_vmas, f"an anon_vma lives as long as its areas: {vma}")
+                _law(vma in anon_vma.vmas, "an anon_vma knows its areas", vma)
+                _law(anon_vma.ident in machine.anon_vmas, "an anon_vma lives as long as its areas", vma)
             if vma.anon_vma is not None:
                 active[vma.anon_vma.ident] = active.get(vma.anon_vma.ident, 0) + 1
     _law(links == sum(len(a.vmas) for a in machine.anon_vmas.values()), "anon_vmas hold no areas that are gone")

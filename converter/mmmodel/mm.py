@@ -353,6 +353,8 @@ class MM:
 
     def zap(self, first: int, end: int) -> None:
         """zap_page_range(): clear entries [first, end) (PTE units) and drop what they hold."""
+        for entries in self.tables.take_runs(first, end):
+            self._drop_entries(entries)
         for _, leaf, where in self.tables.spans(first, end):
             if where.stop - where.start <= _SMALL:
                 at = leaf.at

@@ -5,6 +5,7 @@ writable, bit 5 accessed, bit 6 dirty, the pfn from bit 12; a swapped entry has 
 from bit 12. Upper tables are only counted and placed, as no entry of theirs is ever looked at.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Literal, Protocol
 
 import numpy as np
@@ -113,70 +114,119 @@ class Leaf:
 
 
 class PageTable:
-    """The tables of one address space."""
+    """The tables of one address space.
+
+    A PTE table is kept in full (`leaves`) or, if it maps 512 consecutive page frames or nothing, as its first entry and
+    its page (`runs`), which becomes a full one when a single entry of it is wanted.
+    """
 
     def __init__(self, geometry: Geometry, store: TableStore, mm: int) -> None:
         self.geometry = geometry
         self.leaves: dict[int, Leaf] = {}
+        self.runs: dict[int, tuple[int, int]] = {}
         self._store = store
         self._mm = mm
         self._upper: list[dict[int, int]] = [{} for _ in range(geometry.levels - 1)]  # level - 1 -> position -> page
 
     def get(self, n: int) -> int:
         """Entry n, 0 if it or its table is not there."""
-        leaf = self.leaves.get(n >> ENTRIES_SHIFT)
+        leaf = self.leaves.get(n >> ENTRIES_SHIFT) or self._expand(n >> ENTRIES_SHIFT)
         return leaf.at[n & ENTRY_MASK] if leaf is not None else 0
 
     def set(self, n: int, entry: int) -> None:
         """Store entry n; its table must be there."""
-        self.leaves[n >> ENTRIES_SHIFT].at[n & ENTRY_MASK] = entry
+        leaf = self.leaves.get(n >> ENTRIES_SHIFT) or self._expand(n >> ENTRIES_SHIFT)
+        assert leaf is not None
+        leaf.at[n & ENTRY_MASK] = entry
 
     def get_range(self, first: int, end: int) -> list[int]:
         """The entries of [first, end), absent tables as zeros; the range may cross tables."""
-        if first >> ENTRIES_SHIFT == (end - 1) >> ENTRIES_SHIFT:
-            leaf = self.leaves.get(first >> ENTRIES_SHIFT)
+        found: list[int] = []
+        while first < end:
+            stop = min(end, (first | ENTRY_MASK) + 1)
+            leaf = self.leaves.get(first >> ENTRIES_SHIFT) or self._expand(first >> ENTRIES_SHIFT)
             if leaf is None:
-                return [0] * (end - first)
-            low = first & ENTRY_MASK
-            return leaf.at[low : low + end - first].tolist()
-        middle = ((first >> ENTRIES_SHIFT) + 1) << ENTRIES_SHIFT
-        return self.get_range(first, middle) + self.get_range(middle, end)
+                found += [0] * (stop - first)
+            else:
+                low = first & ENTRY_MASK
+                found += leaf.at[low : low + stop - first].tolist()
+            first = stop
+        return found
 
-    def spans(self, first: int, end: int) -> "list[tuple[int, Leaf, slice]]":
-        """(entry number of the first, table, slice of its entries) for each existing table over [first, end)."""
+    def has_table(self, position: int) -> bool:
+        """True if table number `position` is installed."""
+        return position in self.leaves or position in self.runs
+
+    def spans(self, first: int, end: int) -> list[tuple[int, Leaf, slice]]:
+        """(entry number of the first, table, slice of its entries) for each table over [first, end) but empty runs."""
+        return [(start, self._full(position), where) for position, start, where in self._places(first, end)]
+
+    def views(self, first: int, end: int) -> Iterator[tuple[int, Entries]]:
+        """(entry number of the first, entries) as spans(), to look at only: a run stays one."""
+        for position, start, where in self._places(first, end):
+            leaf = self.leaves.get(position)
+            yield start, (leaf.entries if leaf is not None else _entries_of(self.runs[position][0]))[where]
+
+    def take_runs(self, first: int, end: int) -> Iterator[Entries]:
+        """The entries of each run that lies wholly in [first, end), which is empty afterwards."""
+        low, high = -(-first >> ENTRIES_SHIFT), end >> ENTRIES_SHIFT
+        within: Iterable[int] = self.runs if high - low > len(self.runs) else range(low, high)
+        for position in [position for position in within if low <= position < high]:
+            run = self.runs.get(position)
+            if run is not None and run[0]:
+                self.runs[position] = (0, run[1])
+                yield _entries_of(run[0])
+
+    def _places(self, first: int, end: int) -> list[tuple[int, int, slice]]:
         low, high = first >> ENTRIES_SHIFT, (end - 1) >> ENTRIES_SHIFT
-        positions = (
-            range(low, high + 1)
-            if high - low < len(self.leaves)
-            else sorted(position for position in self.leaves if low <= position <= high)
-        )
+        positions: Iterable[int] = range(low, high + 1)
+        if high - low > len(self.leaves) + len(self.runs):
+            positions = sorted(p for table in (self.leaves, self.runs) for p in table if low <= p <= high)
         found = []
         for position in positions:
-            leaf = self.leaves.get(position)
-            if leaf is not None:
-                base = position << ENTRIES_SHIFT
-                start, stop = max(first, base), min(end, base + ENTRIES)
-                found.append((start, leaf, slice(start - base, stop - base)))
+            if position not in self.leaves and not self.runs.get(position, (0, 0))[0]:
+                continue
+            base = position << ENTRIES_SHIFT
+            start, stop = max(first, base), min(end, base + ENTRIES)
+            found.append((position, start, slice(start - base, stop - base)))
         return found
 
     def ensure(self, n: int) -> Leaf | None:
         """The table that holds entry n, installed with all tables above it; None without memory."""
         position = n >> ENTRIES_SHIFT
-        leaf = self.leaves.get(position)
-        return leaf if leaf is not None else self._install(position, np.zeros(ENTRIES, dtype=np.int64))
+        leaf = self.leaves.get(position) or self._expand(position)
+        if leaf is not None:
+            return leaf
+        page = self._place_tables(position)
+        if page is None:
+            return None
+        leaf = self.leaves[position] = Leaf(page, np.zeros(ENTRIES, dtype=np.int64))
+        return leaf
 
-    def install_rows(self, position: int, count: int) -> Entries | None:
-        """`count` new tables from table number `position` on, where none is: their entries as a matrix, a row a table.
+    def install_empty(self, position: int) -> bool:
+        """Install table number `position`, where none is, without entries; False without memory."""
+        page = self._place_tables(position)
+        if page is not None:
+            self.runs[position] = (0, page)
+        return page is not None
 
-        Fewer rows if memory ran out; None if not even one could be had.
-        """
-        rows = np.zeros((count, ENTRIES), dtype=np.int64)
-        for i in range(count):
-            if self._install(position + i, rows[i]) is None:
-                return rows[:i] if i else None
-        return rows
+    def fill_run(self, position: int, entry: int) -> None:
+        """Let a table that install_empty() installed map consecutive page frames, the first by `entry`."""
+        self.runs[position] = (entry, self.runs[position][1])
 
-    def _install(self, position: int, entries: Entries) -> Leaf | None:
+    def _full(self, position: int) -> Leaf:
+        leaf = self.leaves.get(position) or self._expand(position)
+        assert leaf is not None
+        return leaf
+
+    def _expand(self, position: int) -> Leaf | None:
+        run = self.runs.pop(position, None)
+        if run is None:
+            return None
+        leaf = self.leaves[position] = Leaf(run[1], _entries_of(run[0]))
+        return leaf
+
+    def _place_tables(self, position: int) -> int | None:
         for level in range(self.geometry.levels - 1, 0, -1):
             upper = self._upper[level - 1]
             place = position >> (level * ENTRIES_SHIFT)
@@ -185,11 +235,7 @@ class PageTable:
                 if page is None:
                     return None
                 upper[place] = page
-        page = self._store.alloc(self._mm, 0, position)
-        if page is None:
-            return None
-        leaf = self.leaves[position] = Leaf(page, entries)
-        return leaf
+        return self._store.alloc(self._mm, 0, position)
 
     def free_tables(self, first: int, end: int, floor: int, ceiling: int) -> None:
         """Free the tables over entries [first, end) that lie wholly in [floor, ceiling), where nothing is mapped.
@@ -200,31 +246,49 @@ class PageTable:
             shift = (level + 1) * ENTRIES_SHIFT
             low = max(first >> shift, -(-floor >> shift))
             high = min(-(-end >> shift), ceiling >> shift)
-            tables = self.leaves if level == 0 else self._upper[level - 1]
-            if low >= high or not tables:
+            tables = (self.leaves, self.runs) if level == 0 else (self._upper[level - 1],)
+            if low >= high or not any(tables):
                 continue
-            places = range(low, high) if high - low < len(tables) else [p for p in tables if low <= p < high]
-            for place in list(places):
+            if high - low < sum(len(table) for table in tables):
+                places = list(range(low, high))
+            else:
+                places = [place for table in tables for place in table if low <= place < high]
+            for place in places:
                 self._free_table(level, place)
 
     def _free_table(self, level: int, place: int) -> None:
-        if level == 0:
-            leaf = self.leaves.pop(place, None)
-            if leaf is not None:
-                self._store.free(leaf.page, self._mm, 0, place)
-            return
-        page = self._upper[level - 1].pop(place, None)
+        page: int | None
+        if level:
+            page = self._upper[level - 1].pop(place, None)
+        elif place in self.leaves:
+            page = self.leaves.pop(place).page
+        else:
+            page = self.runs.pop(place, (0, None))[1]
         if page is not None:
             self._store.free(page, self._mm, level, place)
 
     def table_count(self) -> int:
         """Tables of all levels."""
-        return len(self.leaves) + sum(len(upper) for upper in self._upper)
+        return len(self.leaves) + len(self.runs) + sum(len(upper) for upper in self._upper)
+
+    def entry_count(self) -> int:
+        """Entries that are not empty."""
+        full = sum(int(np.count_nonzero(leaf.entries)) for leaf in self.leaves.values())
+        return full + sum(ENTRIES for entry, _ in self.runs.values() if entry)
 
     def destroy(self) -> None:
         """Free every table (exit_mmap())."""
-        for place in list(self.leaves):
+        for place in [*self.leaves, *self.runs]:
             self._free_table(0, place)
         for level, upper in enumerate(self._upper, 1):
             for place in list(upper):
                 self._free_table(level, place)
+
+
+def _entries_of(entry: int) -> Entries:
+    """The 512 entries of a run."""
+    return entry + (_STEPS if entry else _NOTHING)
+
+
+_STEPS = np.arange(ENTRIES, dtype=np.int64) << PFN_SHIFT
+_NOTHING = np.zeros(ENTRIES, dtype=np.int64)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from converter.mmmodel import mapping
+from converter.mmmodel.buddy import Pages
 from converter.mmmodel.fault import Result, handle_fault
 from converter.mmmodel.geometry import ENTRIES, ENTRIES_SHIFT
 from converter.mmmodel.pagetable import ACCESSED, DIRTY, ENTRY_MASK, PFN_SHIFT, PRESENT, WRITABLE, Entries
@@ -111,27 +112,41 @@ def _fill(vma: Vma, first: int, end: int, entries: Entries) -> None:
 def _fill_tables(vma: Vma, first: int, end: int) -> int:
     """Whole tables at once, where none is yet and no page crosses from one to the next: the entries filled."""
     mm = vma.mm
+    shift, tables = mm.geometry.cluster_shift, mm.tables
     delta = vma.pteoff - (vma.start >> mm.geometry.pte_shift)
     if delta & (mm.geometry.ptes_per_page - 1):
         return 0
     position, count = first >> ENTRIES_SHIFT, 0
-    limit = min(_ROWS, end - first >> ENTRIES_SHIFT)
-    while count < limit and position + count not in mm.tables.leaves:
+    limit = min(_ROWS, end - first >> ENTRIES_SHIFT, mm.machine.memory.free_pages << shift >> ENTRIES_SHIFT)
+    while count < limit and not tables.has_table(position + count) and tables.install_empty(position + count):
         count += 1
-    if not count or mm.machine.memory.free_pages < count << ENTRIES_SHIFT >> mm.geometry.cluster_shift:
+    pages = _new_pages(vma, first, count << ENTRIES_SHIFT) if count else None
+    if pages is None:
         return 0
-    rows = mm.tables.install_rows(position, count)
-    if rows is None:
-        return 0
-    filled = _new_entries(vma, first, rows.size)
-    if filled is None:
-        return 0
-    rows[:] = filled.reshape(rows.shape)
-    return rows.size
+    for i, row in enumerate(pages.reshape(count, -1)):
+        if row[-1] - row[0] == len(row) - 1 and (np.diff(row) == 1).all():
+            tables.fill_run(position + i, int(row[0]) << shift << PFN_SHIFT | _WRITTEN)
+        else:
+            leaf = tables.ensure(first + (i << ENTRIES_SHIFT))
+            assert leaf is not None
+            leaf.entries[:] = _entries(row, shift)
+    return count << ENTRIES_SHIFT
 
 
 def _new_entries(vma: Vma, first: int, count: int) -> Entries | None:
     """Entries for `count` PTEs from entry `first` on, whole groups, over new pages; None without memory."""
+    pages = _new_pages(vma, first, count)
+    return None if pages is None else _entries(pages, vma.mm.geometry.cluster_shift)
+
+
+def _entries(pages: Pages, shift: int) -> Entries:
+    """The entries that map pages one after the other, each whole."""
+    pfns = (pages[:, None] << shift) + np.arange(1 << shift, dtype=np.int64)
+    return (pfns.reshape(-1) << PFN_SHIFT) | _WRITTEN
+
+
+def _new_pages(vma: Vma, first: int, count: int) -> Pages | None:
+    """Anonymous pages for `count` PTEs from entry `first` on, accounted as mapped whole; None without memory."""
     mm = vma.mm
     machine, shift = mm.machine, mm.geometry.cluster_shift
     memory = machine.memory
@@ -148,9 +163,7 @@ def _new_entries(vma: Vma, first: int, count: int) -> Entries | None:
     memory.refcount[pages] = 1 << shift
     mm.rss_anon += count
     mm.faults += len(pages)
-    pfns = (pages[:, None] << shift) + np.arange(1 << shift, dtype=np.int64)
-    entries: Entries = (pfns.reshape(-1) << PFN_SHIFT) | _WRITTEN
-    return entries
+    return pages
 
 
 def _fill_zero(vma: Vma, first: int, entries: Entries) -> None:

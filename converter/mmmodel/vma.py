@@ -306,11 +306,17 @@ def merge_new(
             assert following is not None
             end = following.end
             _take_anon_vma(previous, following)
+        if copied is not None:
+            _take_anon_vma(previous, copied)
+        if right:
+            assert following is not None
             unlink(following)
         mm.vmas.resize(previous, previous.start, end, previous.pteoff)
         return previous
     if right:
         assert following is not None
+        if copied is not None:
+            _take_anon_vma(following, copied)
         mm.vmas.resize(following, start, following.end, following.pteoff - pages)
         return following
     return None

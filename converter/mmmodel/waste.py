@@ -52,8 +52,7 @@ def _add_pages(mm: "MM", causes: dict[str, int], seen: set[int]) -> None:
     memory, cluster, shift = mm.machine.memory, mm.geometry.cluster_shift, mm.geometry.pte_shift
     found: dict[int, list[tuple[Vma, int]]] = {}  # partly mapped pages: where their parts are mapped
     for vma in mm.vmas:
-        for n, leaf, where in mm.tables.spans(vma.start >> shift, vma.end >> shift):
-            entries = leaf.entries[where]
+        for n, entries in mm.tables.views(vma.start >> shift, vma.end >> shift):
             places = np.flatnonzero(entries & PRESENT)
             pages = entries[places] >> (PFN_SHIFT + cluster)
             anon = memory.kind[pages] == ANON

@@ -35,13 +35,18 @@ CORE = ("mm/", "arch/x86/", "kernel/", "lib/", "block/", "ipc/")
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--gold", type=Path, default=Path(os.environ.get("PGCONV_GOLD", ROOT.parent / "shared/gold")))
-    options.add_argument("--kernel", type=Path, default=Path(os.environ.get("PGCONV_KERNEL", ROOT / ".kernel/linux-6.12")))
+    options.add_argument(
+        "--kernel", type=Path, default=Path(os.environ.get("PGCONV_KERNEL", ROOT / ".kernel/linux-6.12"))
+    )
     options.add_argument("--calibrate", action="store_true")
     options.add_argument("--write", action="store_true")
     args = options.parse_args()
     for needed in (args.gold / "evaluate.py", args.gold / "dev.tsv", args.kernel / "Makefile"):
         if not needed.exists():
-            print(f"accuracy: {needed}: missing; name it with --gold, --kernel, PGCONV_GOLD or PGCONV_KERNEL", file=sys.stderr)
+            print(
+                f"accuracy: {needed}: missing; name it with --gold, --kernel, PGCONV_GOLD or PGCONV_KERNEL",
+                file=sys.stderr,
+            )
             return 2
     reports = {name: scanned(args.kernel, name) for name in ("pte-pg", "mmupage")}
     rows = labelled(reports["pte-pg"], args.gold, args.kernel)
@@ -130,7 +135,9 @@ def figures(reports: dict[str, Report], gold: Path, kernel: Path) -> list[str]:
     lines = ["## Against the labels", ""]
     for scheme, against in (("pte-pg", "truth"), ("mmupage", "pgcl")):
         command = [sys.executable, str(gold / "evaluate.py"), str(ROOT / f"build/scan-{scheme}.json"), str(kernel)]
-        raw = subprocess.run([*command, "--against", against, "--json"], capture_output=True, text=True, check=True).stdout
+        raw = subprocess.run(
+            [*command, "--against", against, "--json"], capture_output=True, text=True, check=True
+        ).stdout
         lines += [f"scheme {scheme}, against {against}:", "", "| labels | figures |", "|---|---|"]
         for group, values in json.loads(raw).items():
             lines.append(f"| {group} | " + ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in values.items()) + " |")

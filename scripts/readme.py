@@ -1,6 +1,6 @@
 """Write what `make demo` prints into the README, so that the session shown there is a real one.
 
-    python scripts/readme.py
+python scripts/readme.py
 """
 
 from __future__ import annotations

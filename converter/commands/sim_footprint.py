@@ -102,7 +102,7 @@ def _lines(
 ) -> list[str]:
     areas = sum(len(process.areas) for process in processes)
     count = "1 process" if len(processes) == 1 else f"{len(processes)} processes"
-    lines = [f"{count}, {areas} mappings; {_skipped_line(skipped)}", "", *summary(sizes, total), ""]
+    lines = [f"{count}, {areas} mappings", _skipped_line(skipped), "", *summary(sizes, total), ""]
     lines += _alignment_lines(processes, sizes[-1])
     if shared := shared_anonymous(processes, sizes[-1]):
         lines.append(f"{human(shared)} anonymous (at 4K) is still shared after fork and counted in each process")

@@ -48,8 +48,9 @@ def check_suffix(path: Path) -> None:
 def save(figure: Figure, path: Path) -> None:
     """Writes a plot in the format that the file name asks for. Raises InputError where that is not possible."""
     check_suffix(path)
+    content = to_svg(figure) if path.suffix.lower() == ".svg" else _to_png(figure)
     try:
-        figure.savefig(path, dpi=120, format=path.suffix[1:].lower(), metadata=_metadata(path.suffix.lower()))
+        path.write_bytes(content)
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
 
@@ -60,7 +61,13 @@ def to_svg(figure: Figure) -> bytes:
 
     out = io.BytesIO()
     with rc_context({"svg.hashsalt": "pgconv"}):
-        figure.savefig(out, format="svg", metadata=_metadata(".svg"))
+        figure.savefig(out, format="svg", metadata={"Date": None})
+    return out.getvalue()
+
+
+def _to_png(figure: Figure) -> bytes:
+    out = io.BytesIO()
+    figure.savefig(out, format="png", dpi=120)
     return out.getvalue()
 
 
@@ -175,7 +182,7 @@ def _figure(title: str) -> tuple[Figure, tuple[Axes, Axes]]:
     except ImportError as error:
         raise InputError(f"plots need matplotlib ({error}); install it with: pip install matplotlib") from error
     figure = Figure(figsize=(11, 4.4), layout="constrained")
-    figure.suptitle(title, fontsize=12)
+    figure.suptitle(_plain(title), fontsize=12)
     left, right = figure.subplots(1, 2, width_ratios=(2, 3))
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
@@ -198,16 +205,15 @@ def _over(axes: Axes, names: Sequence[str], totals: Sequence[int]) -> None:
 
 
 def _short(name: str) -> str:
-    """A name that leaves room for the plot. A dollar sign would begin a formula."""
-    shown = "".join(character if character.isprintable() else "?" for character in name).replace("$", r"\$")
-    return shown if len(shown) <= 28 else f"...{shown[-25:]}"
+    """A name that leaves room for the plot."""
+    return _plain(name if len(name) <= 28 else f"...{name[-25:]}")
+
+
+def _plain(text: str) -> str:
+    """Text that is drawn as it stands: a dollar sign would begin a formula."""
+    return "".join(character if character.isprintable() else "?" for character in text).replace("$", r"\$")
 
 
 def _bucket(bucket: Bucket) -> str:
     end = f"to {format_size(bucket.size)}" if bucket.size is not None else f"over {format_size(bucket.above)}"
     return f"{end}\n({bucket.files:,})"
-
-
-def _metadata(suffix: str) -> dict[str, str | None]:
-    """Without the date and program version, so that equal figures give equal files."""
-    return {"Date": None} if suffix == ".svg" else {"Software": None}

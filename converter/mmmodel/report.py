@@ -136,7 +136,7 @@ def _page_cache(sizes: Sequence[Geometry], files: Files) -> str:
     ]
     figure = plots.pagecache("Page cache when all of it is cached", tree.bytes, costs, files.buckets)
     return (
-        f"<h2>Page cache of {escape(tree.root)}</h2><p>{len(tree.sizes):,} files with {_mib(tree.bytes)},"
+        f"<h2>Page cache of {escape(_printable(tree.root))}</h2><p>{len(tree.sizes):,} files with {_mib(tree.bytes)},"
         " if all of them are cached.</p>"
         + _table(["", *_heads(sizes)], rows)
         + _image(plots.to_svg(figure), "Page cache and waste by file size, by PG_SIZE")

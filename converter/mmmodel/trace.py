@@ -96,21 +96,27 @@ class _Compiler:
 
     def _space(self, line: int, pid: int) -> _Space:
         """The address space of a process; made when its first line comes, which may be before clone's in the parent."""
-        if pid in self._spaces:
-            return self._spaces[pid]
-        if not self._births.get(pid):
-            space = self._spawn(line, pid, f"process {pid}" if pid else "traced program")
-        else:
-            birth = self._births[pid].pop(0)
-            parent = self._space(line, birth.parent)
-            if birth.shares:
-                parent.users += 1
-                space = parent
-            else:
-                space = _Space(len(self.pids), brk=parent.brk, files=dict(parent.files))
-                self.pids[space.number] = pid
-                self.ops.append(Op(line, parent.number, "fork", (space.number,)))
-        self._spaces[pid] = space
+        ancestors = [pid]  # those that have not been seen either: the log may begin with the youngest
+        while ancestors[-1] not in self._spaces and (born := self._births.get(ancestors[-1])):
+            if born[0].parent in ancestors:
+                break
+            ancestors.append(born[0].parent)
+        for each in reversed(ancestors):
+            if each not in self._spaces:
+                self._spaces[each] = self._new_space(line, each)
+        return self._spaces[pid]
+
+    def _new_space(self, line: int, pid: int) -> _Space:
+        birth = self._births[pid].pop(0) if self._births.get(pid) else None
+        parent = self._spaces.get(birth.parent) if birth else None
+        if birth is None or parent is None:
+            return self._spawn(line, pid, f"process {pid}" if pid else "traced program")
+        if birth.shares:
+            parent.users += 1
+            return parent
+        space = _Space(len(self.pids), brk=parent.brk, files=dict(parent.files))
+        self.pids[space.number] = pid
+        self.ops.append(Op(line, parent.number, "fork", (space.number,)))
         return space
 
     def _spawn(self, line: int, pid: int, name: str) -> _Space:

@@ -61,6 +61,11 @@ def test_a_child_may_speak_before_clone_has_returned_in_the_parent() -> None:
     assert kinds(text) == [("spawn", 0), ("fork", 0), ("munmap", 1)]
 
 
+def test_a_log_that_begins_with_the_youngest_of_many_is_read() -> None:
+    text = "".join(f"{pid} fork() = {pid + 1}\n" for pid in range(3000, 0, -1))
+    assert [op.kind for op in trace(text).ops] == ["spawn", *["fork"] * 3000]
+
+
 def test_a_number_that_is_used_again_is_another_process() -> None:
     text = "1 fork() = 2\n2 +++ exited with 0 +++\n1 fork() = 2\n2 +++ exited with 0 +++\n"
     assert kinds(text) == [("spawn", 0), ("fork", 0), ("exit", 1), ("fork", 0), ("exit", 2)]

@@ -3,15 +3,13 @@
     python scripts/bench.py [--version 6.12]
 
 The yardstick is a bare tree-sitter parse, by two processes, of exactly the .c and .h files that hold a use of the
-family. Each figure is a fresh process with a cache of its own. The tree itself is never touched, not even by a link: the
-changed file is one of a copy.
+family. Each figure is a fresh process with a cache of its own. The tree itself is never touched: the changed
+file is one of a copy.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
-import importlib.util
 import os
 import re
 import resource
@@ -23,6 +21,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from converter.mmmodel.bench import figures
 
 ROOT = Path(__file__).resolve().parent.parent
 FAMILY = re.compile(rb"\b(?:PAGE_SIZE|PAGE_SHIFT|PAGE_MASK|PAGE_ALIGN|PAGE_ALIGNED|PAGE_ALIGN_DOWN|offset_in_page)\b")
@@ -62,6 +62,7 @@ def main() -> int:
 
 
 def scans(tree: Path, work: Path) -> None:
+    """Print what scans of the tree take, beside the bare parse; `work` is for caches and copies."""
     files = files_with_a_use(tree)
     listing = "".join(f"{file}\n" for file in files)
     parse = [sys.executable, str(ROOT / "scripts/bare_parse.py")]
@@ -99,11 +100,10 @@ def row(what: str, run: Run, bare: Run, asked: str) -> None:
 
 
 def simulations() -> None:
-    """The figures of the memory-management model, where it is installed."""
-    if importlib.util.find_spec("converter.mmmodel.bench") is None:
-        return
-    for what, figure in importlib.import_module("converter.mmmodel.bench").figures():
-        print(f"{what:<56}{figure}", flush=True)
+    """Print the figures of the memory-management model."""
+    print()
+    for name, value, meaning in figures():
+        print(f"{name:<34}{value:>14,.0f}   {meaning}", flush=True)
 
 
 def scan(tree: Path, work: Path) -> list[str]:

@@ -72,7 +72,11 @@ def make(*sites: Site, **changes: Any) -> Report:
 REPORT = make(DECIDED, LOGIC, COMMENT, DERIVED, warnings=("mm/big.h: 200 MB, not read",))
 
 words = st.text(max_size=12)
-names = st.text(st.characters(exclude_characters="\0/"), min_size=1, max_size=6).filter(lambda name: name not in "..")
+names = (  # any bytes but NUL and "/", as a file system has them
+    st.binary(min_size=1, max_size=6)
+    .filter(lambda name: not set(name) & {0, ord("/")} and name not in (b".", b".."))
+    .map(lambda name: name.decode(errors="surrogateescape"))
+)
 paths = st.lists(names, min_size=1, max_size=4).map("/".join)  # as a tree has them: relative, in normal form
 sites = st.builds(
     replace,

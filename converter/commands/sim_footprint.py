@@ -9,13 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
-from converter.commands.sim_text import SIZES_HELP, WIDTH, clip, geometries, heading, human, row
+from converter.commands import sim_smaps
+from converter.commands.sim_text import SIZES_HELP, geometries, heading, human, row
 from converter.errors import InputError
 from converter.mmmodel import plots
 from converter.mmmodel.footprint import CAUSES, Held, alignment, measure, measure_together, shared_anonymous
 from converter.mmmodel.geometry import Geometry, format_size
-from converter.mmmodel.procfs import Process, Skipped, all_pids, parse_smaps, read_processes
-from converter.mmmodel.smaps_bounds import Bounds, Range, bound
+from converter.mmmodel.procfs import Process, Skipped, all_pids, read_processes
 
 _ROWS = 20
 """Processes or mappings in the table; JSON has all of them."""
@@ -46,9 +46,7 @@ def footprint(
     if plot is not None:
         plots.check_suffix(plot)
     if smaps is not None:
-        if plot is not None:
-            raise InputError("--plot needs exact figures, and an smaps file gives bounds only; use --pid or --all")
-        _show_bounds(smaps, sizes, as_json)
+        sim_smaps.show(smaps, sizes, as_json, plot)
         return
     processes, skipped = read_processes(all_pids() if everything else dict.fromkeys(wanted))
     if not processes:
@@ -206,51 +204,3 @@ def named_parts(each: Sequence[tuple[Process, Sequence[Held]]]) -> list[dict[str
         }
         for process, held in each
     ]
-
-
-def _show_bounds(path: Path, sizes: Sequence[Geometry], as_json: bool) -> None:
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    areas = [area for area in parse_smaps(text, str(path)) if not area.kernel_owned]
-    if not areas:
-        raise InputError(f"{path}: no mapping in it; give a copy of /proc/PID/smaps")
-    bounds = [bound(areas, geometry) for geometry in sizes]
-    print(json.dumps(_bounds_json(bounds), indent=1) if as_json else "\n".join(_bounds_lines(len(areas), bounds)))
-
-
-def _bounds_lines(areas: int, bounds: Sequence[Bounds]) -> list[str]:
-    lines = [
-        f"{areas} mappings; smaps counts resident pages but does not say which, so these are bounds:",
-        "from resident pages as close together as they can lie, to as far apart.",
-        "",
-        clip("", 14) + "".join(format_size(each.pg_size).rjust(_BOUND) for each in bounds),
-    ]
-    for label, pick in (("held", "total"), ("  anonymous", "anon"), ("  file", "file")):
-        ranges: list[Range] = [getattr(each, pick) for each in bounds]
-        lines.append(clip(label, 14) + "".join(_range(each).rjust(_BOUND) for each in ranges))
-    lines.append("")
-    exact = sum(each.exact for each in bounds[-1].by_area)
-    lines.append(f"exact at {format_size(bounds[-1].pg_size)} in {exact} of {areas} mappings")
-    return lines
-
-
-_BOUND = (WIDTH - 14) // 4
-
-
-def _range(each: Range) -> str:
-    return human(each.low) if each.exact else f"{human(each.low)}..{human(each.high)}"
-
-
-def _bounds_json(bounds: Sequence[Bounds]) -> dict[str, Any]:
-    def pair(each: Range) -> dict[str, int]:
-        return {"low": each.low, "high": each.high}
-
-    return {
-        "schema": "pgconv.footprint-bounds/1",
-        "total": [
-            {"pg_size": each.pg_size, "held": pair(each.total), "anon": pair(each.anon), "file": pair(each.file)}
-            for each in bounds
-        ],
-    }

@@ -6,7 +6,7 @@ matplotlib is imported when a plot is asked for: it takes longer to load than mo
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from converter.errors import InputError
 from converter.mmmodel.footprint import Held
 from converter.mmmodel.geometry import MAX_PAGE_ORDER, Geometry, format_size
 from converter.mmmodel.pagecache_cost import Bucket, Cost
+from converter.mmmodel.smaps_bounds import Bounds, Range
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,6 +92,21 @@ def footprint(title: str, total: Sequence[Held], parts: Sequence[tuple[str, Sequ
     left.legend(fontsize=8, frameon=False, loc="upper left")
 
     _bars(right, names, parts, "MiB held")
+    return figure
+
+
+def bounds(title: str, total: Sequence[Bounds], parts: Mapping[str, Sequence[Range]]) -> Figure:
+    """Memory held at each PG_SIZE where only bounds are known: the least, and what may come on top."""
+    figure, (left, right) = _figure(title)
+    names = [format_size(each.pg_size) for each in total]
+    least = [each.total.low for each in total]
+    _stack(left, names, "at least", _USED, least)
+    _stack(left, names, "at most", "#d9e2ec", [each.total.high - each.total.low for each in total], least)
+    _over(left, names, [each.total.high for each in total])
+    left.set_ylabel("MiB held")
+    left.set_xlabel("PG_SIZE")
+    left.legend(fontsize=8, frameon=False, loc="upper left")
+    _bars(right, names, [(label, [each.high for each in ranges]) for label, ranges in parts.items()], "MiB at most")
     return figure
 
 

@@ -14,7 +14,7 @@ import pytest
 from converter import data
 from tests.sim.conftest import Sim
 
-COMMANDS = ("footprint", "pagecache", "trace", "run", "report")
+COMMANDS = ("abi", "footprint", "pagecache", "trace", "run", "report")
 LOG = data.path("fixtures/traces/shell.strace")
 
 
@@ -127,6 +127,7 @@ def test_smaps_gives_bounds_that_contain_what_pid_finds(sim: Sim, saved: Path) -
     small = found["total"][0]
     rss = sum(int(kb) for kb in re.findall(r"^Rss: +(\d+) kB", saved.read_text(), re.MULTILINE)) << 10
     assert small["held"]["low"] <= rss
+    assert found["mappings"]["[heap]"]["64K"]["high"] >= found["mappings"]["[heap]"]["64K"]["low"] > 0
 
 
 def test_pagecache_json_adds_up(sim: Sim, tree: Path) -> None:
@@ -165,9 +166,12 @@ def test_run_exits_with_1_when_an_expectation_fails(sim: Sim, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg"])
-def test_each_plot_is_written_in_the_format_of_its_name(sim: Sim, tree: Path, tmp_path: Path, suffix: str) -> None:
+def test_each_plot_is_written_in_the_format_of_its_name(
+    sim: Sim, tree: Path, saved: Path, tmp_path: Path, suffix: str
+) -> None:
     calls = (
         ("footprint", "--pid", os.getpid()),
+        ("footprint", "--smaps", saved),
         ("footprint", "--pid", os.getpid(), os.getppid()),
         ("pagecache", tree),
         ("trace", LOG),

@@ -182,7 +182,7 @@ class Decider:
 
 def role_of(unit: str, dimension: str, operation: str) -> str:
     """The role that the unit's source and the operation suggest, where no rule names one."""
-    if dimension == "pfn":
+    if dimension in ("pfn", "phys"):
         return "pfn-phys"
     if unit == "pte":
         if operation in ("step", "add", "subtract", "multiply", "value", "argument"):

@@ -49,6 +49,7 @@ class Rule(toml.Entry, frozen=True):
     when: When
     example: str
     expect: tuple[str | None, ...]
+    at: str = ""  # path that the example stands at, where the rule asks for one
     pte: str = ""  # with unit = logic: what asks for PTE, and what for PG
     pg: str = ""
 

@@ -111,6 +111,7 @@ def of(node: Node, text: bytes, kind: str) -> Context:
                 cur, parent = call, call.parent
             else:
                 operation = "argument"
+                operands = tuple(fold(_raw(a, text)) for a in parent.named_children if a != cur)
             break
         if t == "conditional_expression":
             cur, parent = parent, parent.parent

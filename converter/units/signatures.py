@@ -111,11 +111,16 @@ class Signatures:
 
 
 def dimension(unit: str) -> str:
-    """The dimension that a unit of a signature seeds: '' for a unit that lets nothing through."""
+    """The dimension that a unit of a signature seeds: '' for a unit that lets nothing through.
+
+    Physical addresses are a dimension apart: hardware maps them by the PTE whatever a pfn counts.
+    """
     if unit in SILENT:
         return ""
     if unit == "order":
         return "pg"
+    if unit == "byte/pfn":
+        return "phys"
     return unit.removeprefix("byte/")
 
 

@@ -2,7 +2,8 @@
 
 What is compared: the return value or errno; the bytes that a read got; the bytes of every PTE_SIZE page of the process
 that acted, and of one other in turn; the residency that mincore(2) reports (at PG_SIZE = PTE_SIZE it must be equal, at
-a larger PG_SIZE what the kernel has resident the model must have too, as a page brings its neighbours in);
+a larger PG_SIZE what the kernel has resident the model must have too, as a page brings its neighbours in; a clean page
+of the page cache may be gone on the kernel, which drops such pages when it likes);
 /proc/PID/maps with adjacent lines of equal meaning joined; the bytes of the files. Whether the lines are equal without
 being joined is counted, not required: where areas merge depends on the history of their anon_vmas.
 """
@@ -17,6 +18,7 @@ from converter.mmmodel.geometry import Geometry, format_size
 from converter.mmmodel.mm import MM, Crossing, Machine, TableStrategy
 from converter.mmmodel.pagecache import File
 from converter.mmmodel.pagetable import PFN_SHIFT
+from converter.mmmodel.physmem import DIRTY, FILE
 from converter.mmmodel.uapi import MREMAP_FIXED, MREMAP_MAYMOVE
 
 _MACHINE_PAGES = 1024
@@ -257,10 +259,22 @@ class Pair:
         if theirs == ours:
             return None
         for page in range(ARENA_PAGES):
-            if theirs[page] != ours[page] and (self._exact or theirs[page]):
+            differs = theirs[page] != ours[page] and (self._exact or theirs[page])
+            if differs and not (ours[page] and self._may_be_dropped(mm, base + page * PAGE)):
                 said = f"{theirs[page]} on the kernel, {ours[page]} on the model"
                 return f"process {process}: mincore of page {page} is {said}"
         return None
+
+
+    def _may_be_dropped(self, mm: MM, addr: int) -> bool:
+        """True for a clean page-cache page: the kernel may have dropped it without being asked."""
+        vma = mm.vmas.lookup(addr)
+        if vma is None or vma.file is None:
+            return False
+        memory, shift = self.model.machine.memory, mm.geometry.cluster_shift
+        entry = mm.tables.get(addr >> mm.geometry.pte_shift)
+        page = entry >> PFN_SHIFT >> shift if entry else vma.file.pages.get(vma.offset_of(addr) >> shift)
+        return page is not None and memory.kind_at[page] == FILE and not memory.flags_at[page] & DIRTY
 
 
 def _unmapped_bytes(file: File | None, pteoff: int) -> bytes | None:

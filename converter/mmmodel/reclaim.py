@@ -50,10 +50,14 @@ def drop_caches(machine: "Machine", want: int | None = None) -> int:
 
 def _reclaim_kind(machine: "Machine", kind: int, want: int) -> int:
     memory, freed = machine.memory, 0
+    only_lazy = kind == ANON and not machine.swap.free_clusters
     start = machine.clock_hand
     for offset in range(0, memory.pages + _CHUNK, _CHUNK):
         low = (start + offset) % memory.pages
-        for page in (np.flatnonzero(memory.kind[low : low + _CHUNK] == kind) + low).tolist():
+        found = memory.kind[low : low + _CHUNK] == kind
+        if only_lazy:
+            found &= memory.flags[low : low + _CHUNK] & LAZYFREE != 0
+        for page in (np.flatnonzero(found) + low).tolist():
             if memory.kind_at[page] == kind and (evict_file if kind == FILE else evict_anon)(machine, page):
                 freed += 1
                 machine.clock_hand = page + 1

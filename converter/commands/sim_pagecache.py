@@ -48,18 +48,18 @@ def draw(tree: Tree, costs: Sequence[Cost], found: Sequence[Bucket]) -> Any:
 def _lines(tree: Tree, sizes: Sequence[Geometry], costs: Sequence[Cost], found: Sequence[Bucket]) -> list[str]:
     lines = [
         f"{len(tree.sizes)} files, {human(tree.bytes)}",
-        f"not counted: {tree.links} symbolic links, {tree.again} further hard links, {tree.mounts} kernel mounts,"
-        f" {tree.unreadable} unreadable",
+        f"not counted: {tree.links} symbolic links, {tree.again} further hard links,",
+        f"{tree.mounts} mounts of file systems that the kernel makes up, {tree.unreadable} unreadable entries",
         "",
         heading("page cache", sizes),
         row("all files", [one.total for one in costs]),
         row("  over their content", [one.total for one in costs], lambda size: _factor(size, tree.bytes)),
         row("  behind the ends of files", [one.total_waste for one in costs]),
         "",
-        heading("waste by file size", sizes),
+        heading(f"  {'waste by':11}{'files':>9}{'bytes':>9}", sizes),
     ]
     for number, bucket in enumerate(found):
-        label = f"  {_span(bucket):14}{bucket.files:8} files {human(bucket.bytes):>9}"
+        label = f"  {_span(bucket):11}{bucket.files:>9}{human(bucket.bytes):>9}"
         lines.append(row(label, [one.waste[number] for one in costs]))
     return lines
 

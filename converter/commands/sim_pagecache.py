@@ -56,7 +56,8 @@ def _lines(tree: Tree, sizes: Sequence[Geometry], costs: Sequence[Cost], found: 
         row("  over their content", [one.total for one in costs], lambda size: _factor(size, tree.bytes)),
         row("  behind the ends of files", [one.total_waste for one in costs]),
         "",
-        heading(f"  {'waste by':11}{'files':>9}{'bytes':>9}", sizes),
+        "behind the ends of files, by file size",
+        heading(f"  {'size':11}{'files':>9}{'bytes':>9}", sizes),
     ]
     for number, bucket in enumerate(found):
         label = f"  {_span(bucket):11}{bucket.files:>9}{human(bucket.bytes):>9}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -82,7 +83,11 @@ def _run_all(scenario: Scenario, sizes: Sequence[Geometry]) -> list[Run]:
 
 def _lines(scenario: Scenario, runs: Sequence[Run]) -> list[str]:
     sizes = [each.geometry for each in runs]
-    lines = [f"{scenario.name}: {scenario.document.about}", "", heading("when the steps are done", sizes)]
+    lines = [
+        *textwrap.wrap(f"{scenario.name}: {scenario.document.about}", WIDTH),
+        "",
+        heading("when the steps are done", sizes),
+    ]
     names = [name for name in runs[0].figures if any(each.figures.get(name) for each in runs)]
     for name in names:
         label = _LABELS.get(name, "  " + name.removeprefix("waste.").replace("_", " "))
@@ -114,7 +119,7 @@ def _list_lines() -> list[str]:
     lines = []
     for path in shipped():
         about = load(path).document.about
-        lines += [path.stem, f"    {about}"]
+        lines += [path.stem, *textwrap.wrap(about, WIDTH, initial_indent="    ", subsequent_indent="    ")]
     return lines
 
 

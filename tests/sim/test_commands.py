@@ -52,6 +52,7 @@ def test_every_report_fits_the_terminal(sim: Sim, tree: Path, saved: Path) -> No
         ("trace", LOG),
         ("run", "tables-packed"),
         ("run", "tables-packed", "tables-batch"),
+        ("run", "--list"),
     )
     for call in calls:
         result = sim(*call)

@@ -53,9 +53,10 @@ def trace(
 
     Example: strace -f -o log make; pgconv sim trace log
 
-    A log does not say which pages are used. The default touch model, first:1M, uses the first MiB of each mapping,
-    which comes within a tenth of the resident memory of ordinary processes. What execve(2) itself maps (the program,
-    the dynamic loader, the stack) is not in a log and not counted.
+    A log does not say which pages are used. The default touch model, first:1M, uses the first MiB of each mapping:
+    measured on shells and Python programs it comes within a tenth of their resident memory; a heap in one large
+    mapping, as Java has it, needs more. What execve(2) itself maps (the program, the dynamic loader, the stack) is not
+    in a log and not counted.
     """
     sizes = geometries(pg)
     model = Touch.parse(touch)

@@ -218,9 +218,9 @@ class _State:
         return self.counters()[what]
 
     def waste(self) -> dict[str, int]:
-        """Bytes by cause, and all of them together."""
+        """All of it together, and bytes by cause."""
         causes = {cause: size for cause, size in self.machine.waste().items() if cause != "struct_pages_saved"}
-        return {**causes, "all": sum(causes.values())}
+        return {"all": sum(causes.values()), **causes}
 
     def counters(self) -> Mapping[str, int]:
         machine, geometry = self.machine, self.geometry

@@ -24,7 +24,7 @@ _WHOLE = re.compile(
     r"(\w+)\((.*)\)\s+=\s+"
     r"(\?|0x[0-9a-f]+|-?\d+)(?:<.*?>+)?"  # the result, with -y the path of a new descriptor
     r"(?:\s+(E[A-Z0-9]+)\b)?"
-    r"[^=]*$"
+    r"(?:\s+\(.*\))?(?:\s+<[\d.]+>)?$"  # what it means, and with -T how long it took
 )
 _ENDED = re.compile(r"\+\+\+ (?:exited with|killed by) .*\+\+\+$")
 _IGNORED = re.compile(

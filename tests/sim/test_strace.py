@@ -78,6 +78,15 @@ def test_an_error_has_its_name_and_a_lost_result_none() -> None:
     assert (lost.result, lost.errno) == (None, None)
 
 
+def test_what_a_result_means_is_not_read() -> None:
+    text = """\
+1 poll([{fd=0, events=POLLIN}], 1, 0) = 1 ([{fd=0, revents=POLLIN}]) <0.000010>
+1 select(1, NULL) = 0 (Timeout)
+1 pause() = ? ERESTARTNOHAND (To be restarted if no handler)
+"""
+    assert [call.result for call in calls(text)] == [1, 0, None]
+
+
 def test_commas_in_strings_structures_and_paths_do_not_part_arguments() -> None:
     text = '1 openat(AT_FDCWD</a,b>, "x, \\"y\\", (z", {a=1, b=[2, 3]}, O_RDONLY) = 3</x,y>\n'
     assert one(text).args == ("AT_FDCWD</a,b>", '"x, \\"y\\", (z"', "{a=1, b=[2, 3]}", "O_RDONLY")

@@ -2,8 +2,8 @@
 
 What is compared: the return value or errno; the bytes that a read got; the bytes of every PTE_SIZE page of the process
 that acted, and of one other in turn; the residency that mincore(2) reports (at PG_SIZE = PTE_SIZE it must be equal, at
-a larger PG_SIZE what the kernel has resident the model must have too, as a page brings its neighbours in; a clean page
-of the page cache may be gone on the kernel, which drops such pages when it likes);
+a larger PG_SIZE what the kernel has resident the model must have too, as a page brings its neighbours in; not compared
+is a clean page of the page cache where the kernel is free to drop it, or to keep it in spite of MADV_PAGEOUT);
 /proc/PID/maps with adjacent lines of equal meaning joined; the bytes of the files. Whether the lines are equal without
 being joined is counted, not required: where areas merge depends on the history of their anon_vmas.
 """
@@ -19,7 +19,7 @@ from converter.mmmodel.mm import MM, Crossing, Machine, TableStrategy
 from converter.mmmodel.pagecache import File
 from converter.mmmodel.pagetable import PFN_SHIFT
 from converter.mmmodel.physmem import DIRTY, FILE
-from converter.mmmodel.uapi import MREMAP_FIXED, MREMAP_MAYMOVE
+from converter.mmmodel.uapi import MADV_PAGEOUT, MREMAP_FIXED, MREMAP_MAYMOVE
 
 _MACHINE_PAGES = 1024
 _MACHINE_BYTES = 64 << 20
@@ -146,6 +146,7 @@ class Pair:
         self._exact = setup.geometry.ptes_per_page == 1
         self._inodes: dict[int, int] = {}
         self._turn = 0
+        self._paged_out = False
         kernel.reset()
 
     def possible(self, op: Op) -> bool:
@@ -162,6 +163,7 @@ class Pair:
         if not self.possible(op):
             return None
         self.tally.operations += 1
+        self._paged_out = self._paged_out or (op.name == "madvise" and op.args[2] == MADV_PAGEOUT)
         real, real_data = self.kernel.run(op)
         if real == STRAY:
             self.stray = True
@@ -260,17 +262,18 @@ class Pair:
             return None
         for page in range(ARENA_PAGES):
             differs = theirs[page] != ours[page] and (self._exact or theirs[page])
-            if differs and not (ours[page] and self._may_be_dropped(mm, base + page * PAGE)):
+            if differs and not self._undetermined(mm, base + page * PAGE, bool(ours[page])):
                 said = f"{theirs[page]} on the kernel, {ours[page]} on the model"
                 return f"process {process}: mincore of page {page} is {said}"
         return None
 
-
-    def _may_be_dropped(self, mm: MM, addr: int) -> bool:
-        """True for a clean page-cache page: the kernel may have dropped it without being asked."""
+    def _undetermined(self, mm: MM, addr: int, resident: bool) -> bool:
+        """True for a clean page-cache page: the kernel may drop it unasked, or keep it where MADV_PAGEOUT asks."""
         vma = mm.vmas.lookup(addr)
         if vma is None or vma.file is None:
             return False
+        if not resident:
+            return self._paged_out
         memory, shift = self.model.machine.memory, mm.geometry.cluster_shift
         entry = mm.tables.get(addr >> mm.geometry.pte_shift)
         page = entry >> PFN_SHIFT >> shift if entry else vma.file.pages.get(vma.offset_of(addr) >> shift)

@@ -1,0 +1,206 @@
+"""The model against the kernel of this machine."""
+
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, multiple, rule
+
+from converter.errors import InputError
+from converter.mmmodel import abi, uapi
+from converter.mmmodel.abi import Difference
+from converter.mmmodel.abi_compare import Setup
+from converter.mmmodel.abi_print import c_source, python_source
+from converter.mmmodel.abi_program import ARENA_PAGES, BOUNDARIES, PAGE, Op
+from converter.mmmodel.geometry import Geometry
+from converter.mmmodel.mm import MM
+from converter.mmmodel.physmem import PhysicalMemory
+
+MIDDLE = BOUNDARIES[-1][1]
+
+
+def oracle_refused() -> str | None:
+    """Why this machine cannot be the oracle, None if it can."""
+    try:
+        abi.run_program(Setup(Geometry(), "packed", "naive", MIDDLE), [Op(0, "munmap", (0, PAGE))])
+    except (InputError, OSError) as error:
+        return str(error)
+    return None
+
+
+REFUSED = oracle_refused()
+pytestmark = pytest.mark.skipif(REFUSED is not None, reason=f"the kernel here cannot be the oracle: {REFUSED}")
+
+
+def regressions() -> list[Any]:
+    document = tomllib.loads((Path(__file__).parent / "regressions.toml").read_text())
+    return [
+        pytest.param([Op(process, name, tuple(args)) for process, name, *args in entry["ops"]], id=entry["name"])
+        for entry in document["program"]
+    ]
+
+
+@pytest.mark.parametrize("size", ["4K", "8K", "64K", "2M"])
+@pytest.mark.parametrize("program", regressions())
+def test_a_program_that_once_told_them_apart_no_longer_does(program: list[Op], size: str) -> None:
+    for crossing in ("naive", "straddle"):
+        setup = Setup(Geometry.parse(size), "packed", crossing, MIDDLE)
+        assert abi.run_program(setup, program).said is None
+
+
+@pytest.mark.parametrize("size", abi.PG_SIZES)
+def test_random_programs_do_the_same_on_both_sides(size: str) -> None:
+    report = abi.run(600, seed=5, sizes=(size,))
+    assert report.difference is None, report.difference
+    assert report.tally.operations >= 600
+
+
+class KernelAndModel(RuleBasedStateMachine):
+    """Operations on ranges that were mapped before, run on both sides when the machine is done."""
+
+    ranges = Bundle("ranges")
+
+    @initialize(size=st.sampled_from(abi.PG_SIZES), middle=st.sampled_from([middle for _, middle in BOUNDARIES]))
+    def begin(self, size: str, middle: int) -> None:
+        self.setup = Setup(Geometry.parse(size), "batch", "straddle", middle)
+        self.program: list[Op] = []
+        self.forked = False
+
+    @rule(
+        target=ranges,
+        page=st.integers(0, ARENA_PAGES - 1),
+        pages=st.integers(1, 24),
+        prot=st.sampled_from([0, 1, 3]),
+        kind=st.sampled_from([uapi.MAP_PRIVATE, uapi.MAP_SHARED]),
+        file=st.sampled_from([-1, 0, 1]),
+        offset=st.integers(0, 26),
+    )
+    def mmap(self, page: int, pages: int, prot: int, kind: int, file: int, offset: int) -> Any:
+        pages = min(pages, ARENA_PAGES - page)
+        flags = kind | uapi.MAP_FIXED | (uapi.MAP_ANONYMOUS if file < 0 else 0)
+        where = offset * PAGE if file >= 0 else 0
+        self.program.append(Op(0, "mmap", (page * PAGE, pages * PAGE, prot, flags, file, where, 0)))
+        return multiple((page, pages))
+
+    @rule(where=ranges, at=st.integers(0, 23), byte=st.integers(1, 255), process=st.integers(0, 1))
+    def write(self, where: tuple[int, int], at: int, byte: int, process: int) -> None:
+        addr = (where[0] + at % where[1]) * PAGE
+        self.program.append(Op(process, "write", (addr + 8, 16, byte)))
+
+    @rule(where=ranges, at=st.integers(0, 23), process=st.integers(0, 1))
+    def read(self, where: tuple[int, int], at: int, process: int) -> None:
+        self.program.append(Op(process, "read", ((where[0] + at % where[1]) * PAGE, 32)))
+
+    @rule(where=ranges, prot=st.sampled_from([0, 1, 2, 3]), process=st.integers(0, 1))
+    def mprotect(self, where: tuple[int, int], prot: int, process: int) -> None:
+        self.program.append(Op(process, "mprotect", (where[0] * PAGE, where[1] * PAGE, prot)))
+
+    @rule(
+        where=ranges,
+        pages=st.integers(1, 16),
+        to=st.integers(0, ARENA_PAGES - 16),
+        flags=st.sampled_from([1, 3, 3, 5, 7]),
+        process=st.integers(0, 1),
+    )
+    def mremap(self, where: tuple[int, int], pages: int, to: int, flags: int, process: int) -> None:
+        old = where[1] * PAGE
+        new = old if flags & uapi.MREMAP_DONTUNMAP else pages * PAGE
+        self.program.append(Op(process, "mremap", (where[0] * PAGE, old, new, flags, to * PAGE)))
+
+    @rule(
+        where=ranges,
+        skip=st.integers(0, 23),
+        advice=st.sampled_from(
+            [uapi.MADV_DONTNEED, uapi.MADV_DONTFORK, uapi.MADV_WIPEONFORK, uapi.MADV_REMOVE, uapi.MADV_POPULATE_WRITE]
+        ),
+    )
+    def madvise(self, where: tuple[int, int], skip: int, advice: int) -> None:
+        skip %= where[1]
+        self.program.append(Op(0, "madvise", ((where[0] + skip) * PAGE, (where[1] - skip) * PAGE, advice)))
+
+    @rule(where=ranges, process=st.integers(0, 1))
+    def munmap(self, where: tuple[int, int], process: int) -> None:
+        self.program.append(Op(process, "munmap", (where[0] * PAGE, where[1] * PAGE)))
+
+    @rule()
+    def fork_or_exit(self) -> None:
+        self.program.append(Op(1, "exit", ()) if self.forked else Op(0, "fork", (1,)))
+        self.forked = not self.forked
+
+    def teardown(self) -> None:
+        outcome = abi.run_program(self.setup, getattr(self, "program", []))
+        assert outcome.said is None, (self.setup, self.program[: outcome.done], outcome.said)
+
+
+KernelAndModel.TestCase.settings = settings(
+    max_examples=40,
+    stateful_step_count=40,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+TestKernelAndModel = KernelAndModel.TestCase
+
+
+def test_a_copy_on_write_that_loses_earlier_writes_is_found_and_shrunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = PhysicalMemory.copy
+
+    def copy_whole_page(self: PhysicalMemory, source: int, target: int) -> None:
+        count = self.geometry.ptes_per_page
+        for part in range(count):
+            honest(self, source - source % count + part, target - target % count + part)
+
+    monkeypatch.setattr(PhysicalMemory, "copy", copy_whole_page)
+    report = abi.run(20_000, seed=1, sizes=("64K",))
+    assert report.difference is not None
+    small = abi.shrink(report.difference)
+    assert "holds" in small.said or "read got" in small.said
+    assert len(small.program) <= 8
+
+
+def test_a_wrong_errno_is_found_and_shrunk_to_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MM, "msync", lambda self, addr, length, flags: 0)
+    report = abi.run(20_000, seed=1, sizes=("4K",))
+    assert report.difference is not None
+    small = abi.shrink(report.difference)
+    assert [op.name for op in small.program] == ["msync"]
+    assert "on the kernel, 0x0 on the model" in small.said
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc to compile the printed C program")
+def test_a_difference_is_printed_as_programs_that_do_the_same(tmp_path: Path) -> None:
+    program = (
+        Op(0, "mmap", (0, 4 * PAGE, 3, 0x32, -1, 0, 0)),
+        Op(0, "write", (PAGE, 8, 7)),
+        Op(0, "fork", (1,)),
+        Op(1, "write", (PAGE, 8, 9)),
+        Op(0, "read", (PAGE, 8)),
+        Op(1, "read", (PAGE, 8)),
+        Op(0, "brk", (40 * PAGE,)),
+        Op(0, "mmap", (20 * PAGE, PAGE, 1, 0x11, 0, PAGE, 0)),
+        Op(0, "mincore", (0, 5 * PAGE)),
+        Op(1, "exit", ()),
+    )
+    difference = Difference(Setup(Geometry.parse("64K"), "packed", "naive", MIDDLE), program, "an example")
+    script, source, binary = tmp_path / "program.py", tmp_path / "program.c", tmp_path / "program"
+    script.write_text(python_source(difference))
+    source.write_text(c_source(difference))
+    python = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert python[2:5] == [
+        "3: process 1: 0x8",
+        "4: process 0: 0x707070707070707",
+        "5: process 1: 0x909090909090909",
+    ]
+    assert python[7] == "8: process 0: Cannot allocate memory"
+    compiled = subprocess.run(["gcc", "-Wall", "-Wno-unused-result", "-o", binary, source], check=False)
+    assert compiled.returncode == 0
+    ran = subprocess.run([binary], capture_output=True, text=True, check=True).stdout.splitlines()
+    operations = len(program) - 2
+    assert [line.replace("0x0", "0") for line in python[:operations]] == ran[:operations]

@@ -32,7 +32,7 @@ _DEFINE = re.compile(rb"[ \t]*([A-Za-z_]\w*)(\(([^()]*)\))?")
 _STATIC = re.compile(rb"^static\b[^;{}()=\n]*?\b(\w+)\s*(?:\(|=|;|\[)", re.M)
 _OPS = re.compile(rb"\.(\w+)\s*=\s*(\w+)\s*[,}]")
 _STRUCT_VARIABLE = re.compile(rb"\bstruct\s+(\w+)\s+\w+(?:\[\w*\])?\s*$")
-_ASM_NEAR = 24
+_IDENTIFIER = re.compile(rb"[A-Za-z_]\w*")
 
 
 class _ArithmeticFile(toml.Entry, frozen=True):
@@ -88,13 +88,18 @@ def _parser() -> Parser:
     return Parser(Language(tree_sitter_c.language()))
 
 
-def analyse(path: str, content: bytes, scheme_name: str, inert: str = "") -> Facts | None:
-    """Facts of one file; None where it holds nothing of interest. `inert` says why the file's directory is inert."""
+def analyse(
+    path: str, content: bytes, scheme_name: str, inert: str = "", interest: frozenset[bytes] = frozenset()
+) -> Facts | None:
+    """Facts of one file; None where it holds nothing of interest. `inert` says why the file's directory is inert.
+
+    `interest`: identifiers whose functions are walked although no vocabulary name stands in them.
+    """
     pattern = _pattern(scheme_name)
     marks = list(pattern.finditer(content))
     vocab = vocabulary().names
     facts = Facts()
-    if not marks:
+    if not marks and not (interest and path.endswith((".c", ".h")) and not inert):
         if path.endswith(".h") and not inert:
             declared(Source(content).code, facts)
         return facts if facts.structs or facts.returns else None
@@ -109,8 +114,25 @@ def analyse(path: str, content: bytes, scheme_name: str, inert: str = "") -> Fac
         if len(content) > LARGE and not inert:
             facts.warnings.append(f"{path}: {len(content) >> 20} MB, too large to parse; its uses stay open")
         return facts
-    _File(path, content, Source(content, assembler), lines, facts, scheme_name, assembler).run(marks)
+    file = _File(path, content, Source(content, assembler), lines, facts, scheme_name, assembler)
+    if interest and not assembler:
+        marks += [m for m in _IDENTIFIER.finditer(file.source.code) if m.group() in interest]
+    file.run(marks)
     return facts
+
+
+@cache
+def _converted(scheme_name: str) -> tuple[dict[str, str], re.Pattern[bytes]]:
+    """Converted name -> what it was converted from, and a pattern of them."""
+    vocab = vocabulary().names
+    made = {
+        new: old
+        for old, units in scheme(scheme_name).names.items()
+        for new in units.values()
+        if new not in vocab and vocab[old].kind != "config"
+    }
+    words = sorted(made, key=lambda w: (-len(w), w))
+    return made, re.compile(rb"\b(?:" + "|".join(words).encode() + rb")\b")
 
 
 @cache
@@ -138,6 +160,7 @@ class _File:
         self.assembler = assembler
         self.family = {n.name.encode() for n in vocabulary().names.values() if n.family}
         self.kinds = {n.name: n.kind for n in vocabulary().names.values()}
+        self.converted, self.converted_pattern = _converted(scheme_name)
         self.rules: Rules = rules()
         private = {m.group(1).decode() for m in _STATIC.finditer(source.code)} if path.endswith(".c") else set()
         if path.endswith(".c"):
@@ -177,7 +200,9 @@ class _File:
             self._directive(directive, own)
         for piece, own in pieces.values():
             self._piece(piece, own)
-        self.facts.uses.extend(self.found[o] for o in sorted(self.found))
+        for offset in sorted(self.found):
+            use = self.found[offset]
+            (self.facts.written if use.written else self.facts.uses).append(use)
 
     # pieces of C
 
@@ -196,12 +221,16 @@ class _File:
     ) -> None:  # fmt: skip
         """Give each use of a parsed piece its node, context and rules."""
         hits: dict[int, set[int]] = {}
+        before: bytes | None = None
         for m in marks:
             start = m.start()
-            word = m.group().decode()
+            written = m.group().decode()
+            word = self.converted.get(written, written)
             if word not in self.kinds or start in self.found or raw[start - base : m.end() - base] != m.group():
                 continue
             use = _use(m, self.lines, defines=defines, function=function)
+            if word != written:
+                use.name, use.written = word, written
             seen = self.extractor.uses.get(start)
             syntax: Node | None
             if seen is not None:
@@ -214,10 +243,24 @@ class _File:
                 if raw[max(0, start - base - 16) : start - base].rstrip(b" (").endswith((b"aligned", b"aligned__")):
                     use.context = replace(use.context, operation="align")
                 use.types = self._types(syntax)
-                place = Place(self.path, word, function, use.context, use.types, raw, tree.root_node, start - base, hits)
+                if before is None and self.converted_pattern.search(raw):
+                    before = self._unconverted(raw)
+                if before is not None:
+                    use.context = self._as_before(use.context)
+                place = Place(
+                    self.path, word, function, use.context, use.types, before or raw, tree.root_node, start - base, hits
+                )
                 use.rules = self.rules.match(place)
             self._bind(use)
             self.found[start] = use
+
+    def _unconverted(self, text: bytes) -> bytes:
+        return self.converted_pattern.sub(lambda m: self.converted[m.group().decode()].encode(), text)
+
+    def _as_before(self, c: context.Context) -> context.Context:
+        """Role rules speak of the names from before the conversion."""
+        old = lambda text: self._unconverted(text.encode()).decode()  # noqa: E731
+        return context.Context(c.operation, tuple(map(old, c.operands)), old(c.expression), old(c.sink), old(c.stepped))
 
     def _bind(self, use: Use) -> None:
         if use.node is not None:

@@ -46,9 +46,10 @@ class Found:
 class Worker:
     """Runs in a process of its own: reads files, extracts facts."""
 
-    def __init__(self, reader: Reader, scheme_name: str) -> None:
+    def __init__(self, reader: Reader, scheme_name: str, interest: frozenset[bytes] = frozenset()) -> None:
         self.reader = reader
         self.scheme_name = scheme_name
+        self.interest = interest
 
     def __call__(self, entries: Sequence[Entry]) -> list[Found]:
         found = []
@@ -56,7 +57,8 @@ class Worker:
             if isinstance(content, Unreadable):
                 found.append(Found(entry.path, entry.size, "", b"", content.reason))
                 continue
-            facts = analyse(entry.path, content, self.scheme_name, inert_directory(os.path.dirname(entry.path)))
+            inert = inert_directory(os.path.dirname(entry.path))
+            facts = analyse(entry.path, content, self.scheme_name, inert, self.interest)
             digest = entry.blob or blob_id(content)
             found.append(Found(entry.path, entry.size, digest, encode(facts) if facts is not None else b""))
         return found
@@ -115,18 +117,20 @@ def examine(
     jobs: int | None = None,
     progress: Progress | None = None,
     known: dict[str, str] | None = None,
+    interest: frozenset[bytes] = frozenset(),
 ) -> Analysis:
-    """Facts of every file, from the cache where the content is known."""
+    """Facts of every file, from the cache where the content is known. `interest`: see converter.analyse."""
+    kind = "facts-interest" if interest else "facts"
     key = f"{engine_version()}:{data.rules_version()}:{scheme_name}"
     digests = dict(cache.digests(tree) if known is None else known)
-    kept = cache.get_many("facts", key, {_fact_key(p, d) for p, d in digests.items()})
+    kept = cache.get_many(kind, key, {_fact_key(p, d) for p, d in digests.items()})
     pending = [e for e in tree.entries if e.path not in digests or _fact_key(e.path, digests[e.path]) not in kept]
     raw: dict[str, bytes] = {p: kept[_fact_key(p, d)] for p, d in digests.items() if _fact_key(p, d) in kept}
     fresh: dict[str, bytes] = {}
     warnings = list(tree.warnings)
     total = sum(e.size for e in pending)
     done = 0
-    make = partial(Worker, tree.reader, scheme_name)
+    make = partial(Worker, tree.reader, scheme_name, interest)
     for result in run(make, chunked(pending, lambda e: e.size), jobs or os.cpu_count() or 1):
         if isinstance(result, Lost):
             warnings.append(f"{result.item.path}: not scanned: {result.reason}")
@@ -148,11 +152,11 @@ def examine(
                 facts.append(decode(raw[path]))
             except msgspec.MsgspecError:  # an entry that passed its checksum and is still wrong: ask the source
                 entry = next(e for e in tree.entries if e.path == path)
-                again = Worker(tree.reader, scheme_name)([entry])[0]
+                again = Worker(tree.reader, scheme_name, interest)([entry])[0]
                 facts.append(decode(again.facts) if again.facts else Facts())
             paths.append(path)
             warnings.extend(facts[-1].warnings)
-    cache.put_many("facts", key, fresh)
+    cache.put_many(kind, key, fresh)
     cache.remember_digests(tree, digests)
     return Analysis(tree, paths, facts, digests, warnings)
 
@@ -169,12 +173,17 @@ def labels(chosen: Scheme) -> dict[str, str]:
     return made
 
 
-def solved(analysis: Analysis, chosen: Scheme, what_if: Path | None = None) -> Solution:
-    """The units of every quantity of the tree."""
+def solved(analysis: Analysis, chosen: Scheme, what_if: Path | None = None, written: bool = True) -> Solution:
+    """The units of every quantity of the tree. `written`: believe the scheme's own names where the tree speaks it."""
     known = signatures(what_if)
+    declared = {}
+    for c in chosen.conversion:
+        declared[f"P:{c.name}/0"] = Seed(c.takes, 0, f"{c.name}() takes {c.takes}", "the scheme", "count")
+        declared[f"R:{c.name}"] = Seed(c.gives, 0, f"{c.name}() gives {c.gives}", "the scheme", "count")
+    known = replace(known, seeds=known.seeds | declared)
     spoken = {r.id: Seed(dimension(r.unit), r.cost, r.why, "rules/roles") for r in rules().rules.values()}
     graph = link(analysis.paths, analysis.facts, known, spoken)
-    return solve(graph, labels(chosen), () if converted(analysis, chosen) else ("U:pte", "U:pg"))
+    return solve(graph, labels(chosen), () if written and converted(analysis, chosen) else ("U:pte", "U:pg"))
 
 
 def converted(analysis: Analysis, chosen: Scheme) -> bool:
@@ -189,16 +198,21 @@ def decide(analysis: Analysis, chosen: Scheme, what_if: Path | None = None) -> R
     for n, facts in enumerate(analysis.facts):
         sites.extend(decider.site(n, use) for use in facts.uses)
     ordered = tuple(sites)
+    return replace(described(analysis, chosen), sites=ordered, summary=summarise(ordered))
+
+
+def described(analysis: Analysis, chosen: Scheme) -> Report:
+    """A report on a tree, still without sites."""
     tree = analysis.tree
-    report = Report(
+    return Report(
         tool={"name": "pgconv", "version": __version__, "rules": data.rules_version()},
-        tree={"kernel": tree.kernel_version, "revision": tree.revision, "files": len(tree.entries)},
+        tree={
+            "name": tree.name, "kernel": tree.kernel_version, "revision": tree.revision, "files": len(tree.entries),
+        },
         scheme=chosen.scheme,
-        sites=ordered,
+        sites=(),
         warnings=tuple(analysis.warnings),
-        summary=summarise(ordered),
-    )
-    return _named(report, tree)
+    )  # fmt: skip
 
 
 def _named(report: Report, tree: Tree) -> Report:

@@ -35,6 +35,14 @@ class Policy(toml.Entry, frozen=True):
     why: str
 
 
+class Conversion(toml.Entry, frozen=True):
+    """A macro of the scheme that turns a count of one unit into the other."""
+
+    name: str
+    takes: Literal["pte", "pg"]
+    gives: Literal["pte", "pg"]
+
+
 class Scheme(toml.Entry, frozen=True):
     """A set of names and decisions: what each name becomes in each unit, and what quantities count by decree."""
 
@@ -45,6 +53,7 @@ class Scheme(toml.Entry, frozen=True):
     dimensions: dict[str, Literal["pte", "pg"]]
     names: dict[str, dict[str, str]]
     policy: dict[str, Policy]
+    conversion: tuple[Conversion, ...] = ()
 
     def unit_of(self, dimension: str) -> str:
         """'pte' or 'pg' of a dimension (pte, pg, pfn, or a policy key)."""
@@ -56,6 +65,14 @@ class Scheme(toml.Entry, frozen=True):
 
     def known(self, dimension: str) -> bool:
         return dimension in UNITS or dimension in self.dimensions or dimension in self.policy
+
+    def unit_written(self, converted: str) -> str | None:
+        """The unit that one of the scheme's own names says."""
+        for units in self.names.values():
+            for unit, name in units.items():
+                if name == converted:
+                    return unit
+        return None
 
     def replacement(self, name: str, unit: str) -> str | None:
         return self.names.get(name, {}).get(unit)

@@ -33,6 +33,12 @@ def opened(path: str | None, rev: str | None, cached: bool) -> Iterator[tuple[Tr
         yield tree, cache
 
 
+def within(path: str, paths: Iterable[str] | None) -> bool:
+    """Is `path` one of `paths` (files and directories of the tree), or are there none?"""
+    wanted = [p.strip("/").removeprefix("./") for p in paths or ()]
+    return not wanted or any(p in ("", ".") or path == p or path.startswith(p + "/") for p in wanted)
+
+
 def choose(value: str, known: Iterable[str], option: str) -> None:
     """Raises InputError for a value that an option does not have."""
     if value not in known:

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from converter.classify.record import Report, Site, summarise
-from converter.commands.common import Jobs, NoCache, Output, Revision, SchemeName, TreePath, choose, opened, progress
+from converter.commands.common import Jobs, NoCache, Output, Revision, SchemeName, TreePath, choose, opened, progress, within
 from converter.report import FORMATS, render
 from converter.report.output import write
 from converter.report.text import show
@@ -62,10 +62,8 @@ def scan(
 
 
 def _restricted(report: Report, paths: list[str] | None, status: str | None, unit: str | None, role: str | None) -> Report:
-    prefixes = [p.strip("/").removeprefix("./") for p in paths or ()]
-
     def wanted(s: Site) -> bool:
-        if prefixes and not any(s.path == p or s.path.startswith(p + "/") or p == "." for p in prefixes):
+        if not within(s.path, paths):
             return False
         if status == "open":
             if s.status not in ("review", "logic"):
@@ -74,7 +72,7 @@ def _restricted(report: Report, paths: list[str] | None, status: str | None, uni
             return False
         return (unit is None or s.unit == unit) and (role is None or s.role == role)
 
-    if not (prefixes or status or unit or role):
+    if not (paths or status or unit or role):
         return report
     sites = tuple(s for s in report.sites if wanted(s))
     return replace(report, sites=sites, summary=summarise(sites))

@@ -32,6 +32,7 @@ class Edge(IntEnum):
     EXTENT = 17
     RULE = 18
     PARAMETER = 19
+    CONVERTED = 20
 
 
 COST: dict[Edge, int] = {
@@ -55,6 +56,7 @@ COST: dict[Edge, int] = {
     Edge.EXTENT: 2,
     Edge.RULE: 0,
     Edge.PARAMETER: 1,
+    Edge.CONVERTED: 3,
 }
 
 WHY: dict[Edge, str] = {
@@ -78,4 +80,5 @@ WHY: dict[Edge, str] = {
     Edge.EXTENT: "is measured against",
     Edge.RULE: "matches",
     Edge.PARAMETER: "is",
+    Edge.CONVERTED: "is made bytes by",
 }

@@ -666,7 +666,7 @@ class Extractor:
             return Value(use)
         self.edge(value.node, use, Edge.COUNT, node)
         n = self.fresh(_short(self._str(node)))
-        self.edge(n, use, Edge.BYTES, node)
+        self.edge(n, use, Edge.CONVERTED, node)
         return Value(n)
 
     def _rounded(self, value: Value, use: int, node: Node) -> Value:

@@ -52,6 +52,7 @@ class Use:
     context: Context | None = None
     types: tuple[str, ...] = ()  # C types of operands, as far as known
     rules: tuple[str, ...] = ()  # role rules that match
+    written: str = ""  # the converted name that stands there; `name` is then what it was converted from
 
 
 @dataclass(slots=True)
@@ -60,6 +61,7 @@ class Facts:
     locals: list[str] = field(default_factory=list)
     edges: Flow = field(default_factory=Flow)
     uses: list[Use] = field(default_factory=list)
+    written: list[Use] = field(default_factory=list)  # uses of converted names: claims, for the unit checker
     structs: dict[str, dict[str, str]] = field(default_factory=dict)
     returns: dict[str, str] = field(default_factory=dict)
     defines: list[str] = field(default_factory=list)  # names of the scheme's own that the file defines

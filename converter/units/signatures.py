@@ -24,6 +24,7 @@ class Seed:
     cost: int
     why: str
     source: str  # the header it comes from, or the hint
+    measure: str = ""  # count or byte, where the signature says which
 
 
 class _Seeded(toml.Entry, frozen=True):
@@ -180,4 +181,10 @@ def _callables(
 
 
 def _put(seeds: dict[str, Seed], key: str, unit: str, entry: _Seeded, what: str, cost: int = 0) -> None:
-    seeds[key] = Seed(dimension(unit), cost, f"{what} is {unit}: {entry.why}", entry.header)
+    seeds[key] = Seed(dimension(unit), cost, f"{what} is {unit}: {entry.why}", entry.header, _measure(unit))
+
+
+def _measure(unit: str) -> str:
+    if unit in SILENT or unit == "order":
+        return ""
+    return "byte" if unit.startswith("byte/") else "count"

@@ -1,0 +1,64 @@
+"""Findings on converted code: a name of the scheme that the units contradict, and counts that meet the wrong count.
+
+A written name is a claim, not evidence: the solver decides each use as if it were not converted yet, and a decision
+for the other unit is a finding, with the chain for it. Uses that the scan calls `logic` are left to the scan.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from converter.classify.confidence import confidence
+from converter.classify.decide import Decider
+from converter.classify.record import Evidence, Report, Site, summarise
+from converter.classify.roles import rules
+from converter.scan import Analysis, described, labels, solved
+from converter.units.graph import Graph
+from converter.units.meet import Meeting, meetings
+from converter.units.signatures import signatures
+from converter.vocabulary import Scheme, vocabulary
+
+MISMATCH = "unit-mismatch"
+MEETING = "units-meet"
+
+
+def interest() -> frozenset[bytes]:
+    """Identifiers that make a function worth walking although it holds no name of the family."""
+    names = set()
+    for key, seed in signatures().seeds.items():
+        if seed.measure == "count" and key[:2] in ("P:", "R:", "F:"):
+            names.add(key[2:].partition("/")[0].rpartition(".")[2].encode())
+    return frozenset(n for n in names if len(n) > 5 and (b"_" in n or n == b"pgoff"))
+
+
+def check(analysis: Analysis, chosen: Scheme) -> Report:
+    """Every place where the code contradicts the units. Sites are findings: `unit` is what it should be."""
+    solution = solved(analysis, chosen, None, written=False)
+    decider = Decider(solution, chosen, vocabulary().names, rules().rules, confidence())
+    found = []
+    for n, facts in enumerate(analysis.facts):
+        for use in facts.written:
+            site = decider.site(n, use)
+            unit = chosen.unit_written(use.written)
+            if site.status == "decided" and site.unit != unit and unit is not None:
+                found.append(_mismatch(site, use.written, unit))
+    for m in meetings(solution.graph, labels(chosen)):
+        found.append(_meeting(solution.graph, m))
+    sites = tuple(sorted(set(found), key=lambda s: (s.order(), s.rule or "", s.expression)))
+    return replace(described(analysis, chosen), sites=sites, summary=summarise(sites))
+
+
+def _mismatch(site: Site, written: str, unit: str) -> Site:
+    claim = Evidence(site.path, site.line, f"{written} says {unit.upper()}")
+    return replace(site, macro=written, status="logic", rule=MISMATCH, against=(claim,), missing=f"write {site.replacement}")
+
+
+def _meeting(graph: Graph, m: Meeting) -> Site:
+    path = graph.files[m.file]
+    left = (Evidence(path, m.line, m.left), Evidence(m.left_seed.source, 0, m.left_seed.why))
+    right = (Evidence(path, m.line, m.right), Evidence(m.right_seed.source, 0, m.right_seed.why))
+    return Site(
+        path, m.line, 1, m.left, None, "logic", None, None, None, False, 1.0, MEETING, left, right,
+        kind="name", operation=m.kind.name.lower(), expression=f"{m.left} and {m.right}",
+        missing="convert one of the two (PAGES_TO_PTES and its kind) or compare the right ones",
+    )  # fmt: skip

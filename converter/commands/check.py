@@ -1,0 +1,48 @@
+"""`pgconv check`: the unit checker for code that is converted, wholly or in part."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from converter.check.check import check as run
+from converter.check.check import interest
+from converter.classify.record import summarise
+from converter.commands.common import Jobs, NoCache, Output, Revision, SchemeName, TreePath, choose, opened, progress, within
+from converter.errors import EXIT_FOUND
+from converter.report import FORMATS, findings, render
+from converter.report.output import write
+from converter.scan import converted, examine
+from converter.vocabulary import scheme as load_scheme
+
+
+def check(
+    tree: TreePath = None,
+    paths: Annotated[list[str] | None, typer.Argument(help="Report only on these files and directories.")] = None,
+    rev: Revision = None,
+    format_: Annotated[str, typer.Option("--format", help="text, json, jsonl, gcc or sarif.")] = "text",
+    output: Output = None,
+    scheme: SchemeName = "pte-pg",
+    jobs: Jobs = None,
+    no_cache: NoCache = False,
+) -> None:
+    """Find unit errors in converted code: PTE_* where the units say PG, PG_* where they say PTE, counts that meet the
+    wrong count. Exit 1 if there is any.
+
+    Example: pgconv check linux/ mm/
+    """
+    choose(format_, FORMATS, "--format")
+    chosen = load_scheme(scheme)
+    with opened(tree, rev, not no_cache) as (source, cache):
+        with progress(source.name) as report_progress:
+            analysis = examine(source, cache, scheme, jobs, report_progress, interest=interest())
+        if not converted(analysis, chosen):
+            analysis.warnings.append(f"no file defines {chosen.marker}: names of scheme {scheme} may mean something else here")
+        report = run(analysis, chosen)
+    sites = tuple(s for s in report.sites if within(s.path, paths))
+    report = replace(report, sites=sites, summary=summarise(sites))
+    write(output, findings.render(report) if format_ == "text" else render(report, format_))
+    if sites:
+        raise typer.Exit(EXIT_FOUND)

@@ -12,9 +12,9 @@ from converter.commands.sim_run import run
 from converter.commands.sim_trace import trace
 
 app = typer.Typer(no_args_is_help=True, help="Simulate memory whose allocation unit is larger than what a PTE maps.")
-app.command()(abi)
-app.command()(footprint)
-app.command()(pagecache)
-app.command()(trace)
-app.command()(run)
-app.command()(report)
+app.command(short_help="Compare the model with this machine's kernel.")(abi)
+app.command(short_help="Memory that processes hold at each PG_SIZE, and why.")(footprint)
+app.command(short_help="Page cache that a file tree needs at each PG_SIZE.")(pagecache)
+app.command(short_help="Replay an strace log at each PG_SIZE.")(trace)
+app.command(short_help="Run scenarios and check what they expect.")(run)
+app.command(short_help="Write a page with plots for this machine.")(report)

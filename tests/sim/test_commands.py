@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import re
+import subprocess
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
@@ -207,6 +210,23 @@ def test_without_matplotlib_a_plot_is_refused_in_one_line(
     assert result.code == 2
     assert "plots need matplotlib" in result.err
     assert result.err.count("\n") == 1
+
+
+def test_a_long_run_shows_progress_on_a_terminal() -> None:
+    terminal, screen = pty.openpty()
+    command = [Path(sys.executable).with_name("pgconv"), "sim", "run", "mremap-storm", "--pg", "16K"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=screen, env={**os.environ, "TERM": "xterm"}) as run:
+        os.close(screen)
+        shown = b""
+        with contextlib.suppress(OSError):  # EIO: the other side is closed
+            while part := os.read(terminal, 4096):
+                shown += part
+        assert run.stdout is not None
+        out = run.stdout.read()
+    os.close(terminal)
+    assert b"mremap-storm" in shown
+    assert re.search(rb"[1-9]\d?%", shown)
+    assert b"%" not in out
 
 
 def test_nothing_moves_where_there_is_no_terminal(sim: Sim) -> None:

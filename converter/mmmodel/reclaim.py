@@ -51,9 +51,9 @@ def drop_caches(machine: "Machine", want: int | None = None) -> int:
 def _reclaim_kind(machine: "Machine", kind: int, want: int) -> int:
     memory, freed = machine.memory, 0
     only_lazy = kind == ANON and not machine.swap.free_clusters
-    start = machine.clock_hand
-    for offset in range(0, memory.pages + _CHUNK, _CHUNK):
-        low = (start + offset) % memory.pages
+    hand = machine.clock_hand
+    starts = [*range(hand, memory.pages, _CHUNK), *range(0, hand, _CHUNK)]
+    for low in starts:
         found = memory.kind[low : low + _CHUNK] == kind
         if only_lazy:
             found &= memory.flags[low : low + _CHUNK] & LAZYFREE != 0

@@ -73,14 +73,11 @@ def draw(title: str, each: Sequence[tuple[Process, Sequence[Held]]], total: Sequ
 
 def summary(sizes: Sequence[Geometry], total: Sequence[Held]) -> list[str]:
     """What is held, page tables and struct pages, and the waste by cause: the part that processes and traces share."""
-    base = total[-1].total - sum(total[-1].waste.values())
-    anon = [held.anon for held in total]
-    file = [held.file for held in total]
     lines = [
         heading("memory", sizes, factor=True),
-        row("held", [held.total for held in total], base=base),
-        row("  anonymous", anon),
-        row("  file", file),
+        row("held", [held.total for held in total], base=total[-1].present),
+        row("  anonymous", [held.anon for held in total]),
+        row("  file", [held.file for held in total]),
         row("page tables, each in a page", [held.tables.whole_page for held in total]),
         row("page tables, packed", [held.tables.packed for held in total]),
         row("struct pages of what is held", [held.struct_pages for held in total]),
@@ -88,7 +85,12 @@ def summary(sizes: Sequence[Geometry], total: Sequence[Held]) -> list[str]:
         heading("waste by cause", sizes),
     ]
     lines += [row(f"  {cause.replace('_', ' ')}", [held.waste[cause] for held in total]) for cause in CAUSES]
-    return [*lines, row("  all", [sum(held.waste.values()) for held in total])]
+    return [
+        *lines,
+        row("  all of held", [sum(held.waste.values()) for held in total]),
+        row("  tables, each in a page", [held.tables.whole_page - held.tables.needed for held in total]),
+        row("  tables, packed", [held.tables.packed - held.tables.needed for held in total]),
+    ]
 
 
 def _lines(

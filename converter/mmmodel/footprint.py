@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.mmmodel.geometry import ENTRIES, ENTRIES_SHIFT, STRUCT_PAGE_SIZE, Geometry
+from converter.mmmodel.geometry import ENTRIES, ENTRIES_SHIFT, STRUCT_PAGE_SIZE, TABLE_SIZE, Geometry
 from converter.mmmodel.procfs import Indexes, Process, Residency, no_pages
 
 CAUSES = {
@@ -40,6 +40,11 @@ class Tables:
     whole_page: int  # each in an order-0 page of its own
     packed: int  # several to an order-0 page
 
+    @property
+    def needed(self) -> int:
+        """Bytes of the tables themselves."""
+        return self.count * TABLE_SIZE
+
     def __add__(self, other: Tables) -> Tables:
         return Tables(self.count + other.count, self.whole_page + other.whole_page, self.packed + other.packed)
 
@@ -64,6 +69,11 @@ class Held:
     def struct_pages(self) -> int:
         """Bytes of the struct pages that describe it."""
         return self.total // self.pg_size * STRUCT_PAGE_SIZE
+
+    @property
+    def present(self) -> int:
+        """Bytes that are there to be used: what is held at PG_SIZE == PTE_SIZE."""
+        return self.total - sum(self.waste.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,8 +79,8 @@ def footprint(title: str, total: Sequence[Held], parts: Sequence[tuple[str, Sequ
     """
     figure, (left, right) = _figure(title)
     names = [format_size(held.pg_size) for held in total]
-    _stack(left, names, "pages that are present", _USED, [held.total - sum(held.waste.values()) for held in total])
-    below = [held.total - sum(held.waste.values()) for held in total]
+    _stack(left, names, "pages that are present", _USED, [held.present for held in total])
+    below = [held.present for held in total]
     for cause, colour in _CAUSE_COLOURS.items():
         waste = [held.waste[cause] for held in total]
         if any(waste):

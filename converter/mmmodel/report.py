@@ -85,7 +85,7 @@ def _processes(sizes: Sequence[Geometry], memory: Memory) -> str:
     total = memory.total
     rows = [
         ("held", [_mib(held.total) for held in total]),
-        ("against 4K", [_factor(held.total, held.total - sum(held.waste.values())) for held in total]),
+        ("against 4K", [_factor(held.total, held.present) for held in total]),
         ("anonymous", [_mib(held.anon) for held in total]),
         ("file", [_mib(held.file) for held in total]),
         ("page tables, each in a page", [_mib(held.tables.whole_page) for held in total]),
@@ -97,10 +97,7 @@ def _processes(sizes: Sequence[Geometry], memory: Memory) -> str:
         (f"{process.name} {process.pid}", [_mib(size) for size in _wasted(each)]) for process, each in by_waste[:_ROWS]
     ]
     parts = [(f"{process.name} {process.pid}", [held.total for held in each]) for process, each in memory.each]
-    wasted = [
-        (f"{process.name} {process.pid}", [each[0].total - sum(each[0].waste.values()), *_wasted(each)])
-        for process, each in memory.each
-    ]
+    wasted = [(f"{process.name} {process.pid}", [each[0].present, *_wasted(each)]) for process, each in memory.each]
     found, skipped = memory.alignment[-1], memory.skipped
     largest = format_size(sizes[-1].pg_size)
     return (

@@ -214,7 +214,7 @@ def test_without_matplotlib_a_plot_is_refused_in_one_line(
 
 def test_a_long_run_shows_progress_on_a_terminal() -> None:
     terminal, screen = pty.openpty()
-    command = [Path(sys.executable).with_name("pgconv"), "sim", "run", "mremap-storm", "--pg", "16K"]
+    command = [str(Path(sys.executable).with_name("pgconv")), "sim", "run", "mremap-storm", "--pg", "16K"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=screen, env={**os.environ, "TERM": "xterm"}) as run:
         os.close(screen)
         shown = b""

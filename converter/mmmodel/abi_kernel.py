@@ -35,7 +35,6 @@ from converter.mmmodel.abi_program import (
 _PR_SET_MM, _PR_SET_MM_MAP, _PR_SET_THP_DISABLE = 35, 14, 41
 _SYS_BRK = 12
 _RETURN_WORDS = frozenset(("mmap", "mremap", "pread", "pwrite"))
-_STAT_START_BRK = 44  # counted after the command name
 STRAY = -(1 << 20)
 """In place of a return value: a mapping landed beside memory of the interpreter, and may have merged with it."""
 _ATTIC = 1 << 19
@@ -48,6 +47,19 @@ _NAMES = (*OPERATIONS, "residency")
 _PRESENT = np.uint64(1 << 63)
 
 
+_STAT_FIELDS = {
+    "start_code": 23,
+    "end_code": 24,
+    "start_stack": 25,
+    "start_data": 42,
+    "end_data": 43,
+    "start_brk": 44,
+    "arg_start": 45,
+    "arg_end": 46,
+    "env_start": 47,
+    "env_end": 48,
+}
+"""Where proc_pid_stat(5) has the words of struct prctl_mm_map, counted after the command's name."""
 _LAYOUT = (
     *("start_code", "end_code", "start_data", "end_data", "start_brk", "brk", "start_stack"),
     *("arg_start", "arg_end", "env_start", "env_end"),
@@ -125,7 +137,8 @@ class Worker:
         self._base = base
         self._break = base + BREAK
         with open("/proc/self/stat") as file:
-            self._start_brk = int(file.read().rpartition(")")[2].split()[_STAT_START_BRK])
+            fields = file.read().rpartition(")")[2].split()
+        self._layout = {name: int(fields[number]) for name, number in _STAT_FIELDS.items()}
         self._vector = ctypes.create_string_buffer(ARENA_PAGES)
         self._vector_at = ctypes.addressof(self._vector)
         self.attic = (0, 0)
@@ -183,24 +196,20 @@ class Worker:
 
     def _brk(self, addr: int) -> int:
         """brk with the heap moved into the arena for the length of the call, and back for the C library's sake."""
-        own = self._heap()
-        self._set_heap(self._base + BREAK, self._break)
+        own = self._libc.syscall(_SYS_BRK, ctypes.c_ulong(0))
+        self._set_heap(self._base + BREAK, self._break, self._base - 2, self._base - 1)
         self._break = self._libc.syscall(_SYS_BRK, ctypes.c_ulong(addr))
-        self._set_heap(*own)
+        self._set_heap(self._layout["start_brk"], own, self._layout["start_data"], self._layout["end_data"])
         return self._break
 
-    def _heap(self) -> tuple[int, int]:
-        """(start_brk, brk) of this process as the C library knows them."""
-        return self._start_brk, self._libc.syscall(_SYS_BRK, ctypes.c_ulong(0))
+    def _set_heap(self, start: int, end: int, start_data: int, end_data: int) -> bool:
+        """prctl(PR_SET_MM_MAP): the data segment must lie below the heap; all else stays what it is.
 
-    def _set_heap(self, start: int, end: int) -> bool:
-        layout = _MmMap()
-        low = self._base - (2 << 20)
-        for name in ("start_code", "start_data", "arg_start", "env_start", "start_stack"):
-            setattr(layout, name, low)
-        for name in ("end_code", "end_data", "arg_end", "env_end"):
-            setattr(layout, name, low + 1)
-        layout.start_brk, layout.brk, layout.exe_fd = start, end, 0xFFFFFFFF
+        The arguments and the environment above all: whoever reads /proc/PID/cmdline makes the kernel look there.
+        """
+        layout = _MmMap(**self._layout)
+        layout.start_brk, layout.brk, layout.start_data, layout.end_data = start, end, start_data, end_data
+        layout.exe_fd = 0xFFFFFFFF
         size = ctypes.c_ulong(ctypes.sizeof(layout))
         failed: int = self._libc.prctl(_PR_SET_MM, _PR_SET_MM_MAP, ctypes.byref(layout), size, ctypes.c_ulong(0))
         return not failed
@@ -238,8 +247,10 @@ class Worker:
 
     def brk_works(self) -> bool:
         """True if the heap may be moved, which brk operations need."""
-        own = self._heap()
-        return own[0] > self._base and self._set_heap(*own)
+        layout, own = self._layout, self._libc.syscall(_SYS_BRK, ctypes.c_ulong(0))
+        if layout["start_brk"] <= self._base:
+            return False
+        return self._set_heap(layout["start_brk"], own, layout["start_data"], layout["end_data"])
 
     def serve(self, channel: socket.socket, channels: "list[tuple[socket.socket, socket.socket]]") -> None:
         """The life of a child: commands from process 0 until `exit` or until process 0 is gone."""

@@ -105,7 +105,7 @@ class Generator:
         self._weights = list(weights.values())
         self._advice = (*_ADVICE, *(rng.choice((uapi.MADV_FREE, uapi.MADV_PAGEOUT)),) * 3)
         self._processes = [0]
-        self._mapped: set[int] = set()
+        self._mapped: dict[int, int] = {}  # page -> protection
         self._started = 0
         self._hot = [ARENA_PAGES // 2, rng.randrange(ARENA_PAGES), rng.randrange(0, ARENA_PAGES, 16)]
 
@@ -131,26 +131,31 @@ class Generator:
             return Op(process, name, ())
         method = getattr(self, f"_{name}", self._range)
         args: tuple[int, ...] = method()
-        if process == 0:
+        if process == 0 and args:
             self._follow(name, args)
         return Op(process, name, args)
 
     def _follow(self, name: str, args: tuple[int, ...]) -> None:
         """Keep in mind, roughly, which pages are mapped: most operations should find something there."""
+        pages = _pages(args[6] if name == "mmap" and args[0] < 0 else args[0], args[1]) if len(args) > 1 else ()
+        prot = self._mapped.get(args[0] // PAGE, 0)
         if name == "mmap":
-            addr = args[6] if args[0] < 0 else args[0]
-            self._mapped.update(_pages(addr, args[1]))
-        elif name == "munmap":
-            self._mapped.difference_update(_pages(args[0], args[1]))
-        elif name == "mremap" and args[3] & uapi.MREMAP_MAYMOVE:
-            if not args[3] & uapi.MREMAP_DONTUNMAP:
-                self._mapped.difference_update(_pages(args[0], args[1]))
-            self._mapped.update(_pages(args[4], args[2]))
+            self._mapped.update(dict.fromkeys(pages, args[2]))
+        elif name == "mprotect":
+            self._mapped.update({page: args[2] for page in pages if page in self._mapped})
+        elif name == "munmap" or (name == "mremap" and args[3] & 5 == uapi.MREMAP_MAYMOVE):
+            for page in pages:
+                self._mapped.pop(page, None)
+        if name == "mremap" and args[3] & uapi.MREMAP_MAYMOVE:
+            self._mapped.update(dict.fromkeys(_pages(args[4], args[2]), prot))
 
-    def _page(self) -> int:
+    def _page(self, prot: int = 0) -> int:
+        """A page of the arena, most often one that is mapped with at least `prot`, or one near a boundary."""
         rng = self._rng
-        if self._mapped and rng.random() < 0.8:
-            return rng.choice(sorted(self._mapped))
+        if rng.random() < 0.85:
+            fitting = sorted(page for page, found in self._mapped.items() if found & prot == prot)
+            if fitting:
+                return rng.choice(fitting)
         if rng.random() < 0.5:
             return min(ARENA_PAGES - 1, max(0, rng.choice(self._hot) + rng.randint(-6, 6)))
         return rng.randrange(ARENA_PAGES)
@@ -159,7 +164,7 @@ class Generator:
         """(addr, length) inside the arena; rarely misaligned, empty or not a multiple of a page."""
         rng = self._rng
         page = self._page()
-        count = min(rng.choice((1, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32)), ARENA_PAGES - page)
+        count = min(rng.choice((1, 1, 1, 2, 2, 3, 4, 6, 8, 12, 16, 24)), ARENA_PAGES - page)
         addr, length, luck = page * PAGE, count * PAGE, rng.random()
         if luck < 0.02:
             addr += rng.choice((1, 8, 2048))
@@ -172,6 +177,8 @@ class Generator:
     def _mmap(self) -> tuple[int, ...]:
         rng = self._rng
         addr, length = self._range()
+        if rng.random() < 0.4:
+            length = min(length + rng.randrange(24) * PAGE, ARENA_SIZE - addr)
         prot = rng.choice(_PROTS)
         file = rng.choice((-1, -1, -1, -1, 0, 0, 0, 1))
         flags = rng.choice((uapi.MAP_PRIVATE, uapi.MAP_PRIVATE, uapi.MAP_SHARED))
@@ -231,15 +238,15 @@ class Generator:
     def _brk(self) -> tuple[int, ...]:
         return (BREAK + self._rng.randint(-1, 14) * PAGE + self._rng.choice((0, 0, 1, 700)),)
 
-    def _access(self) -> tuple[int, int]:
+    def _access(self, prot: int) -> tuple[int, int]:
         offset = self._rng.choice((0, 0, 8, 4000, self._rng.randrange(PAGE)))
-        return self._page() * PAGE + offset, min(self._rng.choice((1, 8, 64)), PAGE - offset)
+        return self._page(prot) * PAGE + offset, min(self._rng.choice((1, 8, 64)), PAGE - offset)
 
     def _read(self) -> tuple[int, ...]:
-        return self._access()
+        return self._access(uapi.PROT_READ)
 
     def _write(self) -> tuple[int, ...]:
-        return (*self._access(), self._rng.randrange(1, 256))
+        return (*self._access(uapi.PROT_WRITE), self._rng.randrange(1, 256))
 
 
 def _pages(addr: int, length: int) -> range:

@@ -5,9 +5,11 @@ refcounts, RSS and swap counters equal a recount; a page has exactly one owner; 
 written; nothing outlives its last reference.
 """
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from converter.mmmodel.pagetable import PFN_SHIFT, PRESENT, WRITABLE, Entries
 from converter.mmmodel.physmem import ANON, EXCLUSIVE, FILE, FREE, KERNEL, TABLE
@@ -15,6 +17,11 @@ from converter.mmmodel.vma import VM_SHARED, VM_WRITE, Vma
 
 if TYPE_CHECKING:
     from converter.mmmodel.mm import MM, Machine
+
+
+_BATCH = 1 << 17
+"""Entries that are checked at once."""
+_IDENT_BITS = 32
 
 
 class InvariantError(AssertionError):
@@ -71,59 +78,78 @@ def _check_areas(mm: "MM") -> None:
 
 
 def _check_entries(mm: "MM", count: _Recount) -> None:
+    """All entries of an address space, a batch of many areas at a time."""
     shift = mm.geometry.pte_shift
-    inside = anon = files = swapped = 0
+    found, batch, size = _Found(), [], 0
     for vma in mm.vmas:
         for n, entries in mm.tables.views(vma.start >> shift, vma.end >> shift):
-            places = np.flatnonzero(entries)
-            if not len(places):
-                continue
-            inside += len(places)
-            live = entries[places]
-            present = live & PRESENT != 0
-            if not present.all():
-                slots = live[~present] >> PFN_SHIFT
-                np.add.at(count.slots, slots, 1)
-                swapped += len(slots)
-                live, places = live[present], places[present]
-            of_anon, of_file = _check_present(vma, live, places + (vma.pteoff + n - (vma.start >> shift)), count)
-            anon, files = anon + of_anon, files + of_file
+            batch.append((vma, vma.pteoff + n - (vma.start >> shift), entries))
+            size += len(entries)
+            if size >= _BATCH:
+                _check_batch(mm, batch, count, found)
+                batch, size = [], 0
+    if batch:
+        _check_batch(mm, batch, count, found)
     total = mm.tables.entry_count()
-    _law(inside == total, f"every PTE lies in an area: {total - inside} do not")
-    counters, recount = (mm.rss_anon, mm.rss_file, mm.swapped), (anon, files, swapped)
+    _law(found.inside == total, f"every PTE lies in an area: {total - found.inside} do not")
+    counters, recount = (mm.rss_anon, mm.rss_file, mm.swapped), (found.anon, found.file, found.swapped)
     _law(counters == recount, "RSS counters equal a recount", (counters, recount))
 
 
-def _check_present(vma: Vma, entries: Entries, pteoffs: Entries, count: _Recount) -> tuple[int, int]:
-    """The laws of the present entries of one table within one area; how many are anonymous, and how many not."""
-    machine = vma.mm.machine
+@dataclass
+class _Found:
+    """Entries of one address space by what they hold; `inside` counts them all."""
+
+    inside: int = 0
+    anon: int = 0
+    file: int = 0
+    swapped: int = 0
+
+
+def _check_batch(mm: "MM", batch: list[tuple[Vma, int, Entries]], count: _Recount, found: _Found) -> None:
+    """The laws of some runs of entries: (area, pteoff of the first, entries)."""
+    machine = mm.machine
     memory, cluster = machine.memory, machine.geometry.cluster_shift
+    lengths = np.array([len(entries) for _, _, entries in batch])
+    first = np.array([pteoff for _, pteoff, _ in batch]) - np.cumsum(lengths) + lengths
+    entries = np.concatenate([entries for _, _, entries in batch])
+    places = np.flatnonzero(entries)
+    entries, run = entries[places], np.repeat(np.arange(len(batch)), lengths)[places]
+    pteoffs = first[run] + places
+    found.inside += len(entries)
+    present = entries & PRESENT != 0
+    slots = entries[~present] >> PFN_SHIFT
+    np.add.at(count.slots, slots, 1)
+    found.swapped += len(slots)
+    zero = entries >> (PFN_SHIFT + cluster) == machine.zero_pfn >> cluster
+    _law(not (entries[zero & present] & WRITABLE).any(), "the zero page is never writable")
+    entries, run, pteoffs = (part[present & ~zero] for part in (entries, run, pteoffs))
     pfns = entries >> PFN_SHIFT
-    real = pfns >> cluster != machine.zero_pfn >> cluster
-    if not real.all():
-        _law(not (entries[~real] & WRITABLE).any(), "the zero page is never writable", vma)
-        pfns, entries, pteoffs = pfns[real], entries[real], pteoffs[real]
     pages = pfns >> cluster
     np.add.at(count.pages, pages, 1)
-    mask = (1 << cluster) - 1
-    _law(not ((pfns ^ pteoffs) & mask).any(), "a PTE maps the part of the page that its pteoff says", vma)
-    _law(np.array_equal(memory.index[pages], pteoffs >> cluster), "a page's index is its pteoff", vma)
+    wrong_part = (pfns ^ pteoffs) & ((1 << cluster) - 1)
+    _each(wrong_part == 0, "a PTE maps the part of the page that its pteoff says", batch, run)
+    _each(memory.index[pages] == pteoffs >> cluster, "a page's index is its pteoff", batch, run)
+    flags = np.array([vma.flags for vma, _, _ in batch])[run]
     writable = entries & WRITABLE != 0
-    if writable.any():
-        _law(bool(vma.flags & VM_WRITE), "a writable PTE lies in a writable area", vma)
+    _each(~writable | (flags & VM_WRITE != 0), "a writable PTE lies in a writable area", batch, run)
     kinds, mappings = memory.kind[pages], memory.mapping[pages]
     anon = kinds == ANON
-    if anon.any():
-        count.add_anon(pfns[anon], pfns[anon & writable])
-        chain = {anon_vma.ident for anon_vma in vma.chain}
-        _law(set(np.unique(mappings[anon]).tolist()) <= chain, "an area's chain finds its pages", vma)
-    if not anon.all():
-        ident = vma.file.ident if vma.file is not None else -1
-        _law(bool((kinds[~anon] == FILE).all()), "a PTE maps an anonymous or a page-cache page", vma)
-        _law(bool((mappings[~anon] == ident).all()), "a page-cache page belongs to the area's file", vma)
-        _law(not (writable & ~anon).any() or bool(vma.flags & VM_SHARED), "only shared areas write to files", vma)
-    of_anon = int(np.count_nonzero(anon))
-    return of_anon, len(anon) - of_anon
+    count.add_anon(pfns[anon], pfns[anon & writable])
+    for pair in np.unique(run[anon] << _IDENT_BITS | mappings[anon]).tolist():
+        vma, ident = batch[pair >> _IDENT_BITS][0], pair & ((1 << _IDENT_BITS) - 1)
+        _law(any(anon_vma.ident == ident for anon_vma in vma.chain), "an area's chain finds its pages", vma)
+    _each(anon | (kinds == FILE), "a PTE maps an anonymous or a page-cache page", batch, run)
+    idents = np.array([vma.file.ident if vma.file is not None else -1 for vma, _, _ in batch])[run]
+    _each(anon | (mappings == idents), "a page-cache page belongs to the area's file", batch, run)
+    _each(~writable | anon | (flags & VM_SHARED != 0), "only shared areas write to files", batch, run)
+    found.anon += int(np.count_nonzero(anon))
+    found.file += int(np.count_nonzero(~anon))
+
+
+def _each(holds: npt.NDArray[np.bool_], law: str, batch: list[tuple[Vma, int, Entries]], run: Entries) -> None:
+    if not holds.all():
+        raise InvariantError(f"{law}: {batch[int(run[int(np.argmin(holds))])][0]}")
 
 
 def _check_pages(machine: "Machine", count: _Recount) -> None:

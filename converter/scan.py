@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from functools import cache as once
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from converter.tree.entry import blob_id
 from converter.tree.pool import Lost, chunked, run
 from converter.units.facts import Facts, decode, encode
 from converter.units.graph import link
+from converter.units.meet import meetings
 from converter.units.signatures import Seed, dimension, signatures
 from converter.units.solve import Solution, solve
 from converter.vocabulary import UNITS, Scheme, scheme, vocabulary
@@ -198,7 +199,8 @@ def decide(analysis: Analysis, chosen: Scheme, what_if: Path | None = None) -> R
     for n, facts in enumerate(analysis.facts):
         sites.extend(decider.site(n, use) for use in facts.uses)
     ordered = tuple(sites)
-    return replace(described(analysis, chosen), sites=ordered, summary=summarise(ordered))
+    met = tuple(sorted({m.evidence(solution.graph) for m in meetings(solution.graph, labels(chosen))}, key=astuple))
+    return replace(described(analysis, chosen), sites=ordered, summary=summarise(ordered), conflicts=met)
 
 
 def described(analysis: Analysis, chosen: Scheme) -> Report:

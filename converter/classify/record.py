@@ -66,6 +66,7 @@ class Report:
     warnings: tuple[str, ...] = ()
     schema: str = SCHEMA
     summary: dict[str, Any] = field(default_factory=dict)
+    conflicts: tuple[Evidence, ...] = ()  # places without a family name where a count meets the wrong count or bytes
 
 
 def summarise(sites: tuple[Site, ...]) -> dict[str, Any]:

@@ -48,4 +48,4 @@ def report(
         output.write_text(page, encoding="utf-8")
     except OSError as error:
         raise InputError(f"{output}: cannot be written: {error.strerror}") from error
-    print(f"{output}: {len(processes)} processes, {len(tree.sizes)} files")
+    print(f"{len(processes)} processes and {len(tree.sizes)} files measured")

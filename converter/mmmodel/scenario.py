@@ -49,14 +49,14 @@ class Scenario:
 
     def __init__(self, path: Path, text: str, document: Document) -> None:
         self.path = path
-        self.name = path.stem
+        self.name = _printable(path.stem)
         self.document = document
         self._text = text
         self.sizes = _Check(self).all()
 
     def place(self, entry: tuple[str | int, ...], field: str = "") -> str:
         """ "FILE:LINE: entry" for messages; entry such as ("step", 3, "do", 0), numbers from 0."""
-        return f"{self.path}:{line_of(self._text, entry, field)}: {_entry_name(self.document, entry)}"
+        return f"{_printable(str(self.path))}:{line_of(self._text, entry, field)}: {_entry_name(self.document, entry)}"
 
 
 def shipped() -> list[Path]:
@@ -117,6 +117,11 @@ def line_of(text: str, entry: tuple[str | int, ...], field: str = "") -> int:
         elif inside and field and re.match(rf"\s*{re.escape(field)}\s*=", line):
             return number
     return at
+
+
+def _printable(text: str) -> str:
+    """A path as any terminal can show it: its bytes need not be characters."""
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _schema_error(path: Path, text: str, message: str) -> InputError:

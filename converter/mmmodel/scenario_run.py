@@ -285,7 +285,7 @@ def run(scenario: Scenario, geometry: Geometry, progress: Callable[[int], None] 
         figures = state.figures()
         state.finish()
     except _TooManyFailures:
-        state.failures.append(f"{scenario.path}: given up after {_MOST_FAILURES} failures")
+        state.failures.append(f"{scenario.name}: given up after {_MOST_FAILURES} failures")
     return Run(geometry, state.operations, tuple(state.failures), figures)
 
 

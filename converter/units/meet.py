@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from converter.classify.record import Evidence
 from converter.units.edges import Edge
 from converter.units.graph import Graph
 from converter.units.signatures import Seed
@@ -31,6 +32,11 @@ class Meeting:
     right: str
     right_seed: Seed
     kind: Edge
+
+    def evidence(self, graph: Graph) -> Evidence:
+        """One line that names both sides."""
+        why = f"{self.left} meets {self.right}: {self.left_seed.why}; {self.right_seed.why}"
+        return Evidence(graph.files[self.file], self.line, why)
 
 
 def meetings(graph: Graph, label_of: dict[str, str]) -> list[Meeting]:

@@ -1,0 +1,108 @@
+"""`make mutants`: does the unit checker notice a conversion that went the wrong way?
+
+    mutants.py [--flips N] [--seed S] [--kernel DIR]
+
+Converts the decided uses of a scan of mm/, fs/, kernel/ and arch/x86/ in memory, checks that, then turns N of them to
+the other unit and checks again. A flip counts as found when a finding stands on its line or a line beside it. Nothing
+of the tree is written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import re
+import sys
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+from converter.analyse import analyse
+from converter.check.check import MEETING, MISMATCH, check, interest
+from converter.classify.record import OPEN, Report, Site
+from converter.classify.roles import inert_directory
+from converter.scan import Analysis, examine, scan
+from converter.tree import open_tree
+from converter.tree.cache import open_cache
+from converter.units.facts import Facts
+from converter.vocabulary import Scheme, scheme, vocabulary
+
+ROOT = Path(__file__).resolve().parent.parent
+DIRECTORIES = ("mm/", "fs/", "kernel/", "arch/x86/")
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--flips", type=int, default=500)
+    options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--kernel", type=Path, default=Path(os.environ.get("PGCONV_KERNEL", ROOT / ".kernel/linux-6.12")))
+    args = options.parse_args()
+    chosen = scheme("pte-pg")
+    tree = open_tree(args.kernel)
+    with open_cache() as cache:
+        report = scan(tree, cache)
+        analysis = examine(tree, cache, "pte-pg")
+    uses = decided(report)
+    flips = random.Random(args.seed).sample(uses, min(args.flips, len(uses)))
+    before = check(converted(analysis, chosen, uses, ()), chosen)
+    after = check(converted(analysis, chosen, uses, flips), chosen)
+    new = {(s.path, s.line) for s in after.sites} - {(s.path, s.line) for s in before.sites}
+    missed = [s for s in flips if not any((s.path, s.line + d) in new for d in (-1, 0, 1))]
+    known = named(report)
+    unnamed = [s for s in before.sites if not any((s.path, s.line + d) in known for d in (-1, 0, 1))]
+    print(f"converted {len(uses):,} decided uses in {', '.join(DIRECTORIES)} in memory")
+    print(f"findings on the unflipped tree: {len(before.sites)}, of them not named by the scan: {len(unnamed)}")
+    for kind in (MISMATCH, MEETING):
+        print(f"  {kind}: {sum(s.rule == kind for s in before.sites)}, not named: {sum(s.rule == kind for s in unnamed)}")
+    print(f"flipped {len(flips)} (seed {args.seed}): found {len(flips) - len(missed)} ({1 - len(missed) / len(flips):.1%})")
+    for s in missed[:10]:
+        print(f"  missed {s.path}:{s.line} {s.macro} ({s.rule})")
+    return 0
+
+
+def decided(report: Report) -> list[Site]:
+    return [s for s in report.sites if s.status == "decided" and not s.derived and s.path.startswith(DIRECTORIES)]
+
+
+def named(report: Report) -> set[tuple[str, int]]:
+    """Lines that the scan itself gives to a person: open uses, and the places where units meet."""
+    return {(s.path, s.line) for s in report.sites if s.status in OPEN} | {(e.path, e.line) for e in report.conflicts}
+
+
+def converted(analysis: Analysis, chosen: Scheme, uses: list[Site], flips: list[Site] | tuple[()]) -> Analysis:
+    """The analysis of the tree with `uses` converted, those in `flips` to the other unit."""
+    turned = {s.order() for s in flips}
+    by_file: dict[str, list[Site]] = defaultdict(list)
+    for s in uses:
+        by_file[s.path].append(s)
+    entries = {e.path: e for e in analysis.tree.entries}
+    words = interest()
+    facts: list[Facts] = list(analysis.facts)
+    for n, path in enumerate(analysis.paths):
+        if path in by_file:
+            content = analysis.tree.reader.read(entries[path])
+            changed = edited(content, by_file[path], turned, chosen)
+            made = analyse(path, changed, chosen.scheme, inert_directory(os.path.dirname(path)), words)
+            facts[n] = made or Facts()
+    return replace(analysis, facts=facts)
+
+
+def edited(content: bytes, sites: list[Site], turned: set[tuple[str, int, int]], chosen: Scheme) -> bytes:
+    """Names that mean something else in this tree step aside, then each use takes its new name."""
+    taken = [n for units in chosen.names.values() for n in units.values() if n not in vocabulary().names]
+    lines = content.split(b"\n")
+    for s in sorted(sites, key=lambda s: (s.line, -s.col)):
+        unit = s.unit if s.order() not in turned else {"pte": "pg", "pg": "pte"}[s.unit or ""]
+        new = chosen.names[s.macro][unit or ""].encode()
+        line = lines[s.line - 1]
+        at = s.col - 1
+        assert line[at : at + len(s.macro)] == s.macro.encode(), s
+        lines[s.line - 1] = line[:at] + b"\0" + new + b"\0" + line[at + len(s.macro) :]
+    text = b"\n".join(lines)
+    text = re.sub(rb"\b(?<!\0)(" + "|".join(taken).encode() + rb")\b(?!\0)", rb"ARCH_\1", text)
+    return text.replace(b"\0", b"")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

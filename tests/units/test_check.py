@@ -1,0 +1,49 @@
+"""The unit checker: classic mistakes are found where they stand, and the corrected code is not complained of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from converter import data
+from converter.check.check import check, interest
+from converter.classify.record import Report
+from converter.vocabulary import scheme
+from tests.units.conftest import analysis_of
+
+MISTAKES = sorted(p for p in data.path("fixtures/check").glob("*.c") if not p.name.endswith(".ok.c"))
+
+
+def checked(code: str) -> Report:
+    return check(analysis_of({"mm/x.c": code}, interest=interest()), scheme("pte-pg"))
+
+
+def test_there_are_enough_mistakes_to_learn_from() -> None:
+    assert len(MISTAKES) >= 25
+
+
+@pytest.mark.parametrize("path", MISTAKES, ids=lambda p: p.stem)
+def test_the_mistake_is_found(path: Path) -> None:
+    code = path.read_text()
+    marked = {n for n, line in enumerate(code.splitlines(), 1) if "/* BAD" in line}
+    assert marked
+    assert marked <= {s.line for s in checked(code).sites}
+
+
+@pytest.mark.parametrize("path", MISTAKES, ids=lambda p: p.stem)
+def test_the_corrected_code_is_clean(path: Path) -> None:
+    assert checked(path.with_suffix(".ok.c").read_text()).sites == ()
+
+
+def test_a_mismatch_names_the_right_name_and_its_chain() -> None:
+    (finding,) = checked("unsigned long f(struct page *p) { return page_to_pfn(p) << PG_SHIFT; }").sites
+    assert (finding.macro, finding.unit, finding.replacement) == ("PG_SHIFT", "pte", "PTE_SHIFT")
+    assert "page_to_pfn" in finding.evidence[-1].why
+    assert "PG_SHIFT says PG" in finding.against[0].why
+
+
+def test_a_conversion_changes_the_unit() -> None:
+    assert checked("int f(struct folio *x, struct vm_area_struct *v) { return folio_nr_pages(x) > vma_ptes(v); }").sites
+    code = "int f(struct folio *x, struct vm_area_struct *v) { return PAGES_TO_PTES(folio_nr_pages(x)) > vma_ptes(v); }"
+    assert checked(code).sites == ()

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from converter.commands import sim_smaps
-from converter.commands.sim_text import SIZES_HELP, geometries, heading, human, row
+from converter.commands.sim_text import SIZES_HELP, count, geometries, heading, human, row
 from converter.errors import InputError
 from converter.mmmodel import plots
 from converter.mmmodel.footprint import CAUSES, Held, alignment, measure, measure_together, shared_anonymous
@@ -101,8 +101,13 @@ def _lines(
     each: Sequence[tuple[Process, Sequence[Held]]],
 ) -> list[str]:
     areas = sum(len(process.areas) for process in processes)
-    count = "1 process" if len(processes) == 1 else f"{len(processes)} processes"
-    lines = [f"{count}, {areas} mappings", _skipped_line(skipped), "", *summary(sizes, total), ""]
+    lines = [
+        f"{count(len(processes), 'process', 'processes')}, {count(areas, 'mapping')}",
+        _skipped_line(skipped),
+        "",
+        *summary(sizes, total),
+        "",
+    ]
     lines += _alignment_lines(processes, sizes[-1])
     if shared := shared_anonymous(processes, sizes[-1]):
         lines.append(f"{human(shared)} anonymous (at 4K) is still shared after fork and counted in each process")

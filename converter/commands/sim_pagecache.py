@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from converter.commands.sim_text import SIZES_HELP, geometries, heading, human, row
+from converter.commands.sim_text import SIZES_HELP, count, geometries, heading, human, row
 from converter.mmmodel import plots
 from converter.mmmodel.geometry import Geometry, format_size
 from converter.mmmodel.pagecache_cost import Bucket, Cost, Tree, buckets, cost, walk
@@ -47,7 +47,7 @@ def draw(tree: Tree, costs: Sequence[Cost], found: Sequence[Bucket]) -> Any:
 
 def _lines(tree: Tree, sizes: Sequence[Geometry], costs: Sequence[Cost], found: Sequence[Bucket]) -> list[str]:
     lines = [
-        f"{len(tree.sizes)} files, {human(tree.bytes)}",
+        f"{count(len(tree.sizes), 'file')}, {human(tree.bytes)}",
         f"not counted: {tree.links} symbolic links, {tree.again} further hard links,",
         f"{tree.mounts} mounts of file systems that the kernel makes up, {tree.unreadable} unreadable entries",
         "",

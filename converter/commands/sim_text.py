@@ -35,6 +35,11 @@ def human(size: int) -> str:
     raise AssertionError(size)
 
 
+def count(number: int, one: str, many: str = "") -> str:
+    """A number and what it counts: "1 process", "2 processes"."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
 def heading(title: str, sizes: Sequence[Geometry], factor: bool = False) -> str:
     """The line above rows(): a title and the sizes."""
     cells = [format_size(geometry.pg_size) for geometry in sizes]

@@ -12,7 +12,7 @@ import typer
 
 from converter.commands import sim_progress
 from converter.commands.sim_footprint import as_record, draw, named_parts, summary, table
-from converter.commands.sim_text import SIZES_HELP, geometries, heading, row
+from converter.commands.sim_text import SIZES_HELP, count, geometries, heading, row
 from converter.errors import InputError
 from converter.mmmodel import plots
 from converter.mmmodel.footprint import Held, measure, measure_together
@@ -108,9 +108,11 @@ def _lines(
     calls = sum(op.kind not in ("spawn", "fork", "exit") for op in replayed.trace.ops)
     outcomes = replayed.outcomes
     lines = [f"{calls} memory calls, {len(replayed.trace.pids)} address spaces; touch model {touch}"]
-    lines += [f"left out: {count} calls ({reason})" for reason, count in replayed.trace.left_out.items() if count]
+    lines += [
+        f"left out: {count(number, 'call')} ({reason})" for reason, number in replayed.trace.left_out.items() if number
+    ]
     if unknown := replayed.base.unknown:
-        lines.append(f"left out: {unknown} calls on what execve mapped, which the log does not show")
+        lines.append(f"left out: {count(unknown, 'call')} on what execve mapped, which the log does not show")
     if different := replayed.base.different:
         lines.append(f"answered differently by the model: {different} calls; first: {replayed.base.first_difference}")
     lines += [
@@ -118,7 +120,7 @@ def _lines(
         for outcome in outcomes
         if outcome.out_of_memory
     ]
-    alive = "1 process" if len(each) == 1 else f"{len(each)} processes"
+    alive = count(len(each), "process", "processes")
     lines += [
         "",
         f"When the processes hold most at 4K (line {replayed.busiest_line}, {alive}):",

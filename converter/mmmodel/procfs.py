@@ -29,6 +29,9 @@ _CHUNK = 4 << 20  # bytes of pagemap in one read: 2 GiB of address space
 _HEADER = re.compile(r"([0-9a-f]+)-([0-9a-f]+) ([rwxsp-]{4}) ([0-9a-f]+) (\S+) (\d+)(?: +(.*))?$")
 _FIELD = re.compile(r"(\w+): +(\d+) kB$")
 _COUNTED = ("Rss", "Anonymous")
+HEAP = "[heap]"
+"""How /proc/PID/maps names what brk(2) gave."""
+
 _KERNEL_OWNED = frozenset({"[vdso]", "[vvar]", "[vvar_vclock]", "[vsyscall]", "[uprobes]"})
 
 

@@ -11,7 +11,7 @@ from converter.mmmodel import resident, uapi
 from converter.mmmodel.geometry import Geometry, parse_size
 from converter.mmmodel.mm import MM, Machine
 from converter.mmmodel.pagecache import File
-from converter.mmmodel.procfs import Process
+from converter.mmmodel.procfs import HEAP, Process
 from converter.mmmodel.trace import PAGE, Op, Trace
 
 DEFAULT_TOUCH = "first:1M"
@@ -80,6 +80,7 @@ class _Pending:
 class _Live:
     mm: MM
     name: str
+    heap: range = range(0)
     pending: list[_Pending] = field(default_factory=list)
 
 
@@ -111,7 +112,7 @@ class _Replay:
             if isinstance(child, int):
                 self.out_of_memory += 1
             else:
-                self.live[op.args[0]] = _Live(child, live.name)
+                self.live[op.args[0]] = _Live(child, live.name, live.heap)
         elif op.kind == "exit":
             self.faults += live.mm.faults
             live.mm.exit()
@@ -131,6 +132,8 @@ class _Replay:
 
     def mmap(self, live: _Live, op: Op) -> int:
         start, length, prot, flags, offset = op.args
+        if op.name == HEAP:
+            live.heap = range(min(live.heap.start or start, start), start + length)
         file = None
         if not flags & uapi.MAP_ANONYMOUS:
             if op.name not in self.files:
@@ -236,5 +239,5 @@ def replay(
         unknown=state.unknown,
         different=state.different,
         first_difference=state.first_difference,
-        processes=tuple(resident.process(live.mm, trace.pids[space], live.name) for space, live in still),
+        processes=tuple(resident.process(live.mm, trace.pids[space], live.name, live.heap) for space, live in still),
     )

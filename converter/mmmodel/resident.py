@@ -7,17 +7,20 @@ import numpy as np
 from converter.mmmodel.mm import MM, MapsRow
 from converter.mmmodel.pagetable import PFN_SHIFT, PRESENT
 from converter.mmmodel.physmem import ANON, FILE
-from converter.mmmodel.procfs import Area, Process, Residency, no_pages
+from converter.mmmodel.procfs import HEAP, Area, Process, Residency, no_pages
 
 _DEVICE = "00:00"
 
 
-def process(mm: MM, pid: int, name: str) -> Process:
-    """All areas of an address space. Pages that are the zero page are not held by anyone, and not present here."""
-    return Process(pid, name, tuple(_residency(mm, row) for row in mm.maps()))
+def process(mm: MM, pid: int, name: str, heap: range = range(0)) -> Process:
+    """All areas of an address space; heap: the addresses that brk(2) gave it.
+
+    The zero page is held by nobody, and so not present here.
+    """
+    return Process(pid, name, tuple(_residency(mm, row, heap) for row in mm.maps()))
 
 
-def _residency(mm: MM, row: MapsRow) -> Residency:
+def _residency(mm: MM, row: MapsRow, heap: range) -> Residency:
     area = Area(
         start=row.start,
         end=row.end,
@@ -25,7 +28,7 @@ def _residency(mm: MM, row: MapsRow) -> Residency:
         offset=row.offset,
         device=_DEVICE,
         inode=row.file.ident if row.file is not None else 0,
-        path=row.file.name if row.file is not None else "",
+        path=row.file.name if row.file is not None else HEAP if row.start in heap else "",
     )
     geometry, kinds = mm.geometry, mm.machine.memory.kind
     anon, file = [no_pages()], [no_pages()]

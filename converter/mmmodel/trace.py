@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from converter.mmmodel import uapi
+from converter.mmmodel.procfs import HEAP
 from converter.mmmodel.strace import Call, Exit
 
 PAGE = 4096
 """Bytes of a page on the machine that was traced."""
-
-HEAP = "[heap]"
 
 _PROTS = {name: value for name, value in vars(uapi).items() if name.startswith("PROT_")}
 _NO_EFFECT = ("MAP_DENYWRITE", "MAP_EXECUTABLE", "MAP_UNINITIALIZED", "MAP_SYNC", "MAP_32BIT", "MAP_FILE", "MAP_LOCKED")

@@ -12,9 +12,10 @@ from converter import data
 from converter.errors import InputError
 from converter.mmmodel.footprint import measure_together
 from converter.mmmodel.geometry import Geometry
+from converter.mmmodel.procfs import HEAP
 from converter.mmmodel.replay import DEFAULT_TOUCH, Outcome, Touch, replay
 from converter.mmmodel.strace import parse
-from converter.mmmodel.trace import HEAP, Trace, compile_trace
+from converter.mmmodel.trace import Trace, compile_trace
 
 RECORDED = ("python", "gcc", "shell")
 RAM = 1 << 28
@@ -86,6 +87,12 @@ def test_the_heap_is_what_brk_adds() -> None:
     grown, cut = trace(text).ops[1:]
     assert (grown.kind, grown.args[:2], grown.name) == ("mmap", (0x1000000, 0x21000), HEAP)
     assert (cut.kind, cut.args) == ("munmap", (0x1010000, 0x11000))
+
+
+def test_the_heap_has_its_name_in_the_report() -> None:
+    ops = trace(f"1 brk(NULL) = 0x1000000\n1 brk(0x1021000) = 0x1021000\n1 mmap(NULL, 4096, {ANON}) = 0x7000000\n")
+    (process,) = replay(ops, Geometry(), RAM, Touch.parse("all"), stop_after=2).processes
+    assert [residency.area.label for residency in process.areas] == [HEAP, "(anonymous)"]
 
 
 def test_failed_calls_and_huge_pages_are_left_out_and_counted() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +12,7 @@ from converter.commands import sim_progress
 from converter.errors import EXIT_FOUND, InputError
 from converter.mmmodel import abi as oracle
 from converter.mmmodel.abi_compare import describe
+from converter.mmmodel.abi_kernel import older_than_the_rules
 from converter.mmmodel.abi_print import c_source, python_source
 from converter.mmmodel.geometry import Geometry, format_size
 
@@ -63,6 +65,8 @@ def _lines(report: oracle.Report, difference: oracle.Difference | None, sizes: t
         lines.append("brk(2) was left out: this machine does not let a process move its heap (prctl PR_SET_MM_MAP)")
     if report.strays:
         lines.append(f"{report.strays} programs ended early: a mapping landed beside the interpreter's own memory")
+    if older_than_the_rules():
+        lines.append(f"the model does what Linux 6.18 does; here is {os.uname().release}: expect mremap(2) to differ")
     if difference is None:
         return [*lines, "no difference between the kernel and the model"]
     return [

@@ -129,6 +129,12 @@ def require_linux() -> None:
         raise InputError(f"the oracle needs pages of {PAGE} bytes")
 
 
+def older_than_the_rules() -> bool:
+    """True on a kernel before Linux 6.17, whose mremap(2) differs in corners from what the model does."""
+    major, minor = os.uname().release.split(".")[:2]
+    return (int(major), int(minor)) < (6, 17)
+
+
 class Worker:
     """One process: does operations on itself."""
 

@@ -125,10 +125,6 @@ class Buddy:
             self._push(blocks[~merged], order)
             blocks = np.unique(blocks[merged] & ~bit)
 
-    def is_free(self, page: int) -> bool:
-        """True if `page` lies in a free block."""
-        return any(self._order_of[page >> order << order] == order for order in range(MAX_PAGE_ORDER + 1))
-
     def fragmentation_index(self, order: int) -> float:
         """Why an allocation of `order` fails: for lack of memory (0) to for fragmentation (1); -1 if it succeeds.
 

@@ -19,7 +19,7 @@ from converter.mmmodel.pagetable import TableStrategy as TableStrategy
 from converter.mmmodel.physmem import ANON, FREE, KERNEL, PhysicalMemory
 from converter.mmmodel.physmem import FILE as FILE_PAGE
 from converter.mmmodel.swap import Swap
-from converter.mmmodel.vma import VM_ACCESS_FLAGS, VM_EXEC, VM_MAYSHARE, VM_READ, VM_WRITE, AnonVma, Vma, VmaTree
+from converter.mmmodel.vma import VM_ACCESS_FLAGS, VM_EXEC, VM_MAYSHARE, VM_READ, VM_WRITE, AnonVma, VmaTree
 
 Crossing = Literal["naive", "straddle"]
 
@@ -130,6 +130,8 @@ class Machine:
             page = self.memory.alloc(kind)
         if page is None:
             self.ooms += 1
+        elif self.memory.below_low():
+            reclaim.balance(self)
         return page
 
     def drop_caches(self) -> int:
@@ -410,7 +412,3 @@ class MM:
         for _, leaf, where in self.tables.spans(first, end):
             entries = leaf.entries[where]
             entries[(entries & PRESENT) != 0] &= ~(ACCESSED | DIRTY)
-
-    def area_at(self, n: int) -> Vma | None:
-        """The area that holds entry n (PTE units)."""
-        return self.vmas.lookup(n << self.geometry.pte_shift)

@@ -88,6 +88,10 @@ class PhysicalMemory:
         """True if every zone is below its low watermark: background reclaim would run."""
         return all(zone.buddy.free_pages < zone.watermarks.low for zone in self.zones)
 
+    def below_high(self) -> int:
+        """Pages that are missing up to the high watermarks of all zones."""
+        return max(0, sum(zone.watermarks.high - zone.buddy.free_pages for zone in self.zones))
+
     def alloc(self, kind: int, order: int = 0) -> int | None:
         """The first page of a block of `order`, refcount 1 on its head; None if every zone would fall below min."""
         size = 1 << order

@@ -1,8 +1,9 @@
 """Memory pressure: what is freed when an allocation finds too little (mm/vmscan.c), and MADV_PAGEOUT.
 
-In this order, a batch each time: clean page cache that nothing maps, other page cache (written back if dirty),
-anonymous pages (dropped if MADV_FREE left them clean, else to swap). The clock goes round by page number; locked memory
-is left alone. Shared anonymous memory is not swapped.
+Below the low watermark, clean page cache that nothing maps goes in the background. Below the minimum, a batch each
+time, and in this order: clean page cache that nothing maps, other page cache (written back if dirty), anonymous pages
+(dropped if MADV_FREE left them clean, else to swap). The clock goes round by page number; locked memory is left alone.
+Shared anonymous memory is not swapped.
 """
 
 from typing import TYPE_CHECKING
@@ -32,6 +33,14 @@ def reclaim(machine: "Machine") -> bool:
     if not freed:
         freed = _reclaim_kind(machine, ANON, want)
     return freed > 0
+
+
+def balance(machine: "Machine") -> None:
+    """Background reclaim, as kswapd below the low watermark: page cache that nothing needs, up to the high one.
+
+    It touches no PTE, so that a fault in progress need not know of it.
+    """
+    drop_caches(machine, machine.memory.below_high())
 
 
 def drop_caches(machine: "Machine", want: int | None = None) -> int:

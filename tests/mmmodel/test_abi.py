@@ -16,6 +16,7 @@ from converter.errors import InputError
 from converter.mmmodel import abi, uapi
 from converter.mmmodel.abi import Difference
 from converter.mmmodel.abi_compare import Setup
+from converter.mmmodel.abi_kernel import older_than_the_rules, require_linux
 from converter.mmmodel.abi_print import c_source, python_source
 from converter.mmmodel.abi_program import ARENA_PAGES, BOUNDARIES, PAGE, Op
 from converter.mmmodel.geometry import Geometry
@@ -28,6 +29,9 @@ MIDDLE = BOUNDARIES[-1][1]
 def oracle_refused() -> str | None:
     """Why this machine cannot be the oracle, None if it can."""
     try:
+        require_linux()
+        if older_than_the_rules():
+            return "it is older than Linux 6.17, and its mremap differs"
         abi.run_program(Setup(Geometry(), "packed", "naive", MIDDLE), [Op(0, "munmap", (0, PAGE))])
     except (InputError, OSError) as error:
         return str(error)

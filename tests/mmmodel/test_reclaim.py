@@ -158,6 +158,19 @@ def test_locked_memory_stays(size: str) -> None:
     assert mm.mincore(BASE, 2 * MIB) == b"\1" * (2 * MIB // P)
 
 
+def test_below_the_low_watermark_clean_cache_goes_in_the_background_up_to_the_high_one() -> None:
+    m = machine("4K", ram=64 * MIB)
+    mm, file = m.spawn(), m.file(32 * MIB)
+    file.read_ahead()
+    marks = m.memory.zones[0].watermarks
+    mm.mmap(BASE, 60 * MIB, RW, ANON)
+    while len(file.pages) == file.page_count:
+        mm.write(BASE + mm.rss()["anon"], b"x")
+    assert m.memory.free_pages >= marks.high - 1 > marks.low
+    assert m.reclaims == 0
+    m.check()
+
+
 def test_dropping_caches_frees_what_nothing_maps() -> None:
     m = machine("64K")
     mm, mapped, idle = m.spawn(), m.file(MIB), m.file(MIB)

@@ -212,7 +212,7 @@ def _copy(vma: Vma, n: int, entry: int, alone: bool) -> Result:
         if old & PRESENT and old >> PFN_SHIFT >> shift == source and (i == n or not alone):
             pfn = (page << shift) + (old >> PFN_SHIFT & mask)
             memory.copy(old >> PFN_SHIFT, pfn)
-            tables.set(i, pfn << PFN_SHIFT | PRESENT | WRITABLE | (ACCESSED | DIRTY if i == n else 0))
+            tables.set(i, pfn << PFN_SHIFT | PRESENT | WRITABLE | DIRTY | (ACCESSED if i == n else 0))
             moved += 1
     mm.map_anon(page, moved)
     mm.unmap(source, moved)

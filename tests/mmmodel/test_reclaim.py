@@ -145,6 +145,23 @@ def test_what_madv_free_left_clean_is_dropped_and_what_was_written_after_is_kept
     m.check()
 
 
+def test_parts_copied_into_a_lazily_freed_page_are_not_dropped_with_it() -> None:
+    m = machine("64K")
+    mm = m.spawn()
+    mm.mmap(BASE, 16 * P, RW, ANON)
+    fill(mm, BASE, 16)
+    child = mm.fork()
+    assert isinstance(child, MM)
+    child.mprotect(BASE + 8 * P, 8 * P, R)
+    child.write(BASE + 3 * P, b"x")
+    child.mprotect(BASE + 8 * P, 8 * P, RW)
+    child.madvise(BASE, 8 * P, uapi.MADV_FREE)
+    child.write(BASE + 9 * P, b"x")
+    child.madvise(BASE + 9 * P, P, uapi.MADV_DONTNEED)
+    child.madvise(BASE, 16 * P, uapi.MADV_PAGEOUT)
+    assert child.read(BASE + 10 * P, 4) == b"\x0a\0\0\0"
+
+
 @SIZES
 def test_locked_memory_stays(size: str) -> None:
     m = machine(size, swap=64 * MIB)

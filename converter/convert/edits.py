@@ -67,7 +67,7 @@ def changes(lines: Lines, edits: Mapping[int, Sequence[Edit]]) -> list[Change]:
 
 
 def render(lines: Lines, number: int, edits: Sequence[Edit]) -> bytes:
-    """Line `number` (from 1) with its edits, which are in order of columns; aligned text after them keeps its column."""
+    """Line `number` (from 1) with its edits, in order of columns; aligned text after them keeps its column."""
     line = lines[number - 1]
     gaps = list(_gaps(lines, number))
     out = bytearray()
@@ -88,7 +88,7 @@ def render(lines: Lines, number: int, edits: Sequence[Edit]) -> bytes:
     return bytes(out)
 
 
-def width(text: bytes) -> int:
+def width(text: bytes | bytearray) -> int:
     """Columns that a text takes from the start of a line; UTF-8 counts by characters."""
     column = 0
     for c in text:
@@ -100,7 +100,7 @@ def width(text: bytes) -> int:
 
 
 def _blank(start: int, target: int, was: bytes) -> bytes:
-    """White space from column `start` to `target` in the manner of `was`; at least one blank, where there is no room."""
+    """White space from column `start` to `target` in the manner of `was`, at least one blank."""
     if b"\t" not in was:
         return b" " * max(1, target - start)
     made = b""

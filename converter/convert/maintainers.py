@@ -128,7 +128,8 @@ def addresses(values: list[str]) -> list[tuple[str, str]]:
 
 
 def _whole(pattern: str, is_directory: Callable[[str], bool]) -> str:
-    return pattern + "/" if not pattern.endswith("/") and not _WILD.search(pattern) and is_directory(pattern) else pattern
+    bare = not pattern.endswith("/") and not _WILD.search(pattern) and is_directory(pattern)
+    return pattern + "/" if bare else pattern
 
 
 def _head(pattern: str) -> str:

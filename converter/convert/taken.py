@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from converter.classify.roles import inert_directory
 from converter.convert.edits import Edit
 from converter.csource.text import Lines, mask
 from converter.tree import Entry, Reader, Tree
@@ -38,9 +39,9 @@ def own_names(chosen: Scheme) -> frozenset[str]:
     return frozenset(n for row in chosen.names.values() for n in row.values()) - frozenset(vocabulary().names)
 
 
-def find(tree: Tree, names: frozenset[str], inert: Sequence[str], jobs: int | None = None) -> list[Taken]:
-    """Every taken name of the tree by scope; files below the `inert` prefixes are another program's."""
-    entries = [e for e in tree.entries if not e.path.startswith(tuple(inert))]
+def find(tree: Tree, names: frozenset[str], jobs: int | None = None) -> list[Taken]:
+    """Every taken name of the tree's kernel code, by scope."""
+    entries = [e for e in tree.entries if not inert_directory(os.path.dirname(e.path))]
     uses: dict[tuple[str, str], dict[str, list[Edit]]] = defaultdict(dict)
     definers: dict[tuple[str, str], str] = {}
     for path, hits in _occurrences(tree, entries, names, jobs):
@@ -56,7 +57,8 @@ def find(tree: Tree, names: frozenset[str], inert: Sequence[str], jobs: int | No
             continue
         new = _prefix(scope, definers[scope, name]) + name
         made = tuple(
-            (path, tuple(Edit(e.line, e.col, e.old, new.encode()) for e in edits)) for path, edits in sorted(files.items())
+            (path, tuple(Edit(e.line, e.col, e.old, new.encode()) for e in edits))
+            for path, edits in sorted(files.items())
         )
         found.append(Taken(scope, name, new, made))
     return found
@@ -74,10 +76,8 @@ def _scope(path: str) -> str:
 
 def _prefix(scope: str, definer: str) -> str:
     """X86_ of arch/x86/, MOXART_ of drivers/net/ethernet/moxa/moxart_ether.h."""
-    if scope.startswith("arch/"):
-        word = scope.split("/")[1]
-    else:
-        word = re.split(r"[_.-]", os.path.basename(definer))[0]
+    place = scope.rstrip("/")
+    word = os.path.basename(place) if place.startswith("arch/") else re.split(r"[_.-]", os.path.basename(definer))[0]
     return re.sub(r"\W", "", word).upper() + "_"
 
 
@@ -108,7 +108,7 @@ class _Search:
         words = [n.encode() for n in names]
         # A plain search is many times faster than a pattern: only files that hold one of these are looked at.
         self._parts = [w for w in words if not any(o != w and o in w for o in words)]
-        alternatives = b"|".join(sorted(words, key=lambda w: (-len(w), w)))
+        alternatives = b"|".join(words)
         self._pattern = re.compile(rb"(?<![A-Za-z0-9_])(?:" + alternatives + rb")(?![A-Za-z0-9_])")
 
     def __call__(self, chunk: Sequence[Entry]) -> list[tuple[str, list[Hit]]]:

@@ -1,0 +1,93 @@
+"""The cover letter: what the series does, on whose decisions, what it leaves, and how to check it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+
+from converter.classify.record import Report, Site
+from converter.convert.message import WIDTH
+from converter.convert.plan import Part
+from converter.convert.templates import role
+from converter.vocabulary import Scheme
+
+_FILES_SHOWN = 100
+"""Files of a diffstat that are listed one by one; more are summed by directory."""
+
+
+def body(
+    report: Report, chosen: Scheme, sites: Sequence[Site], left: Sequence[Site], parts: Sequence[Part],
+    prepared: Sequence[str], stat: Mapping[str, tuple[int, int]], base: str | None,
+) -> str:  # fmt: skip
+    """The letter's text; `stat` has added and deleted lines by path, `prepared` the subjects of the preparation."""
+    pte, pg = (chosen.names["PAGE_SIZE"][u] for u in ("pte", "pg"))
+    status = Counter(s.status for s in left)
+    first = (
+        f"PAGE_SIZE stands for two things: the granularity at which addresses are mapped ({pte}), and the size of an "
+        f"order-0 allocation ({pg}). This series makes each use say which one it means, in {len(sites)} uses in "
+        f"{len({s.path for s in sites})} files of Linux {report.tree.get('kernel', '?')}."
+    )
+    second = (
+        f"The first {len(prepared)} patches prepare the names. The other {len(parts)} only rename, one role and "
+        "subsystem each. As long as both sizes are the same, no patch changes what the kernel does."
+        if prepared
+        else f"The {len(parts)} patches only rename, one role and subsystem each. As long as both sizes are the same, "
+        "no patch changes what the kernel does."
+    )
+    third = (
+        f"Not in the series: {status['logic']} uses where a rename is not enough, and {status['review']} that nothing "
+        "decided. worklist.md lists them with the question that each asks. Until they have changed too, a "
+        "configuration with two sizes does not build."
+    )
+    blocks = [textwrap.fill(p, WIDTH) for p in (first, second, third)]
+    blocks.append("Roles:\n\n" + "\n".join(_roles(sites)))
+    keys = sorted({s.policy_key for s in sites if s.policy and s.policy_key and s.policy_key in chosen.policy})
+    if keys:
+        blocks.append(
+            f"Policy in force (scheme {chosen.scheme}): a free choice, the same for every use with its key\n\n"
+            + "\n".join(f"  {k:18} {chosen.policy[k].unit:4} {chosen.policy[k].why}" for k in keys)
+        )
+    if prepared:
+        blocks.append("Preparation:\n\n" + "\n".join(f"  {p}" for p in prepared))
+    blocks.append(_how(base))
+    blocks.append("\n".join(diffstat(stat)))
+    return "\n\n".join(blocks)
+
+
+def _roles(sites: Sequence[Site]) -> list[str]:
+    count = Counter((s.role or "derived names", s.unit or "") for s in sites)
+    return [
+        f"  {n:6} {unit:4} {name:18} {role(name).use}"
+        for (name, unit), n in sorted(count.items(), key=lambda x: (-x[1], x[0]))
+    ]
+
+
+def _how(base: str | None) -> str:
+    at = f" {base[:12]}" if base else " the tree"
+    return (
+        "How to check the series:\n\n"
+        f"  git checkout{at}\n"
+        "  git am --empty=drop *.patch\n"
+        "  make defconfig && make mm/   # objects are the same as before\n"
+        "  git diff --word-diff BASE    # only names\n"
+        "  pgconv convert --diff        # nothing is left to rename"
+    )
+
+
+def diffstat(stat: Mapping[str, tuple[int, int]]) -> list[str]:
+    """A diffstat as git prints one, without bars; by directory where there are many files."""
+    rows: dict[str, tuple[int, int]] = dict(stat)
+    if len(stat) > _FILES_SHOWN:
+        summed: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+        for path, (added, deleted) in stat.items():
+            parts = path.split("/")
+            place = "/".join(parts[: min(2, len(parts) - 1)]) + "/"
+            summed[place][0] += added
+            summed[place][1] += deleted
+        rows = {place: (a, d) for place, (a, d) in summed.items()}
+    wide = max((len(p) for p in rows), default=0)
+    lines = [f" {path:{wide}} | {a:6} +, {d:6} -" for path, (a, d) in sorted(rows.items())]
+    added, deleted = sum(a for a, _ in stat.values()), sum(d for _, d in stat.values())
+    n = len(stat)
+    return [*lines, f" {n} file{'s' if n != 1 else ''} changed, {added} insertions(+), {deleted} deletions(-)"]

@@ -1,0 +1,142 @@
+"""The text of a patch: subject as subsystems write theirs, what was done and why, who should get it."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from email.header import Header
+from email.utils import formataddr, parseaddr
+
+from converter.convert.maintainers import REST, Maintainers, addresses
+from converter.convert.plan import Part
+from converter.convert.templates import Subject, role, subjects, words
+from converter.vocabulary import Scheme
+
+WIDTH = 72
+LONGEST = 70
+"""Columns of a subject without its [PATCH] (Documentation/process/submitting-patches.rst asks for 70 to 75)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """Everything of a patch but its diff."""
+
+    subject: str
+    body: str
+    to: tuple[tuple[str, str], ...]
+    cc: tuple[tuple[str, str], ...]
+
+
+def prefix(paths: Sequence[str]) -> str:
+    """How a subject begins for these files: `mm/mremap`, `x86/mm`, `drm/i915` (rules/convert/subjects.toml)."""
+    shared = os.path.commonpath(paths) if len(paths) > 1 else paths[0]
+    rule = next(s for s in subjects() if (shared + "/").startswith(s.path))
+    parts = [p for p in shared[len(rule.path) :].split("/") if p]
+    if parts and len(paths) == 1:
+        stem = os.path.basename(paths[0]).split(".")[0]
+        parts = [*parts[:-1], stem] if _by_file(rule, parts) else parts[:-1]
+    named = [p for p in parts if p not in ("include", "asm", "linux")][: rule.depth]
+    text = rule.prefix + "/".join(named)
+    return text.rstrip(": /") or (shared.split("/")[0] if shared else "treewide")
+
+
+def _by_file(rule: Subject, parts: list[str]) -> bool:
+    """Does the file itself tell more than its directory? In mm/ and lib/ each file is a subject."""
+    return len(parts) <= rule.depth
+
+
+def mechanical(part: Part, chosen: Scheme, maintainers: Maintainers) -> Letter:
+    """The letter of a patch that renames uses."""
+    sites = part.sites
+    names = Counter((s.macro, s.replacement or "") for s in sites)
+    units = sorted({s.unit for s in sites if s.unit})
+    what = " and ".join(sorted({chosen.names["PAGE_SIZE"][u] for u in units}))
+    about = words().step[part.step] if part.step else role(part.role)
+    use = f"use {' and '.join(sorted({r for _, r in names}))}" if part.step else f"use {what} {role(part.role).use}"
+    subject = _subject(prefix(part.paths), use, part)
+    pairs = [f"  {m} -> {r}: {n}" for (m, r), n in sorted(names.items(), key=lambda x: (-x[1], x[0]))]
+    keys = sorted({s.policy_key for s in sites if s.policy and s.policy_key})
+    policy = [f"Policy {k}: {chosen.policy[k].unit}, {chosen.policy[k].why}." for k in keys if k in chosen.policy]
+    guesses = sum(s.status == "review" for s in sites)
+    few = f"{_number(len(sites), 'use')} in {_number(len(part.paths), 'file')}:"
+    checked = (
+        "Only these names change, and the blanks that keep aligned text in its column. Checked when the patch was "
+        "made: each name stood there as a word of code, outside comments and strings, and on every changed line all "
+        "other words and signs are the same before and after."
+    )
+    paragraphs = [
+        textwrap.fill(" ".join(x for x in (about.what, about.why) if x), WIDTH),
+        *(textwrap.fill(p, WIDTH) for p in policy),
+        few + "\n\n" + "\n".join(pairs),
+        textwrap.fill(checked, WIDTH),
+    ]
+    if guesses:
+        paragraphs.append(textwrap.fill(f"{guesses} of them are best guesses that a person has to look at.", WIDTH))
+    to, cc = recipients(part.paths, maintainers)
+    return Letter(subject, "\n\n".join(p for p in paragraphs if p), to, cc)
+
+
+def _number(n: int, what: str) -> str:
+    return f"{n} {what}{'s' if n != 1 else ''}"
+
+
+def _subject(start: str, use: str, part: Part) -> str:
+    tail = f" ({part.number}/{part.parts})" if part.parts > 1 else ""
+    text = f"{start}: {use}"
+    room = LONGEST - len(tail)
+    if len(text) > room:
+        text = textwrap.shorten(text, room, placeholder="")
+    return text + tail
+
+
+Addresses = tuple[tuple[str, str], ...]
+
+
+def recipients(paths: Iterable[str], maintainers: Maintainers) -> tuple[Addresses, Addresses]:
+    """To: those whose trees the patch goes through. Cc: the other maintainers, reviewers and lists of its files."""
+    to: list[str] = []
+    cc: list[str] = []
+    for path in paths:
+        merger = maintainers.merger(path)
+        if merger is not None and merger.kept:
+            to += merger.mail
+        for section in maintainers.of(path):
+            if section.name != REST:
+                cc += [*(section.mail if section.kept else ()), *section.reviewers, *section.lists]
+    rest = maintainers.rest()
+    if rest is not None:
+        cc += rest.lists
+        to = to or list(rest.mail)
+    first = addresses(to)
+    named = {a.lower() for _, a in first}
+    return tuple(first), tuple(x for x in addresses(cc) if x[1].lower() not in named)
+
+
+def header(name: str, values: Addresses) -> str:
+    """A To: or Cc: header, one address a line; empty without addresses."""
+    if not values:
+        return ""
+    return f"{name}: " + ",\n\t".join(formataddr(v, "utf-8") for v in values) + "\n"
+
+
+def mail(letter: Letter, author: str, date: str, number: int, total: int, sign: bool = True) -> str:
+    """The head of a patch in the form of git-format-patch(1), down to the line that parts message and diff."""
+    width = max(4, len(str(total)))
+    mark = f"[PATCH {number:0{width}d}/{total}] " if total > 1 else "[PATCH] "
+    subject = _encoded(mark + letter.subject)
+    name, address = parseaddr(author)
+    end = f"\n\nSigned-off-by: {author}\n---\n" if sign else "\n"
+    return (
+        "From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001\n"
+        f"From: {formataddr((name, address), 'utf-8')}\nDate: {date}\nSubject: {subject}\n"
+        f"{header('To', letter.to)}{header('Cc', letter.cc)}"
+        "MIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: 8bit\n\n"
+        f"{letter.body}{end}"
+    )
+
+
+def _encoded(subject: str) -> str:
+    return subject if subject.isascii() else Header(subject, "utf-8", maxlinelen=998).encode()

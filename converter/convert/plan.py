@@ -1,0 +1,123 @@
+"""Which uses a conversion changes, and into which patches they go."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from converter.classify.record import Site
+from converter.convert.edits import Edit, edit_of
+from converter.convert.maintainers import REST, Maintainers
+from converter.convert.templates import words
+from converter.errors import InputError
+from converter.vocabulary import vocabulary
+
+LARGEST = 500
+"""Changed lines (added and deleted) of a patch, unless one file alone has more."""
+
+BY = ("role", "subsystem")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One patch to be: its uses, by file in order; `number` of `parts` with the same key."""
+
+    role: str | None
+    subsystem: str
+    step: str | None
+    sites: tuple[Site, ...]
+    number: int = 1
+    parts: int = 1
+
+    @property
+    def paths(self) -> list[str]:
+        return list(dict.fromkeys(s.path for s in self.sites))
+
+
+def chosen(sites: Iterable[Site], review: bool, steps: Sequence[str], prefixes: Sequence[str]) -> Iterator[Site]:
+    """The uses that change: decided ones of the family, with `review` best guesses too, and those of the steps."""
+    macros = step_macros(steps)
+    for s in sites:
+        if prefixes and not any(s.path == p or s.path.startswith(p + "/") for p in prefixes):
+            continue
+        if s.derived and s.macro not in macros:
+            continue
+        guessed = review and s.status == "review" and s.unit is not None
+        if edit_of(s) is not None and (s.status == "decided" or guessed):
+            yield s
+
+
+def step_macros(steps: Sequence[str]) -> dict[str, str]:
+    """Macro -> step. Raises InputError for a step that there is not."""
+    known = words().step
+    found: dict[str, str] = {}
+    for step in steps:
+        if step not in known:
+            raise InputError(f"--step {step}: not one of {', '.join(known)}")
+        macro = known[step].macro
+        for name in vocabulary().names:
+            if name == macro or (macro.endswith("_") and name.startswith(macro)):
+                found[name] = step
+    return found
+
+
+def partition(
+    sites: Iterable[Site], by: Sequence[str], maintainers: Maintainers, steps: Sequence[str], roles: Sequence[str]
+) -> list[Part]:
+    """The patches, in order of `roles` and of subsystems; derived names come last, step by step."""
+    macros = step_macros(steps)
+    groups: dict[tuple[str | None, str | None, str], list[Site]] = defaultdict(list)
+    for s in sites:
+        subsystem = _subsystem(maintainers, s.path) if "subsystem" in by else ""
+        step = macros.get(s.macro) if s.derived else None
+        role = s.role if "role" in by and step is None else None
+        groups[step, role, subsystem].append(s)
+    order = {r: i for i, r in enumerate(roles)}
+
+    def rank(key: tuple[str | None, str | None, str]) -> tuple[int, int, str, str]:
+        step, role, subsystem = key
+        return (steps.index(step) + 1 if step else 0, order.get(role or "", len(order)), role or "", subsystem)
+
+    made: list[Part] = []
+    for step, role, subsystem in sorted(groups, key=rank):
+        pieces = list(_pieces(groups[step, role, subsystem]))
+        made += [
+            Part(role, subsystem, step, tuple(piece), i, len(pieces)) for i, piece in enumerate(pieces, 1)
+        ]  # fmt: skip
+    return made
+
+
+def _subsystem(maintainers: Maintainers, path: str) -> str:
+    section = maintainers.merger(path)
+    return section.name if section else REST
+
+
+def _pieces(sites: list[Site]) -> Iterator[list[Site]]:
+    """Whole files, as many as fit into LARGEST changed lines."""
+    files: dict[str, list[Site]] = defaultdict(list)
+    for s in sorted(sites, key=Site.order):
+        files[s.path].append(s)
+    piece: list[Site] = []
+    size = 0
+    for own in files.values():
+        churn = 2 * len({s.line for s in own})
+        if piece and size + churn > LARGEST:
+            yield piece
+            piece, size = [], 0
+        piece += own
+        size += churn
+    yield piece
+
+
+def edits(sites: Iterable[Site]) -> list[Edit]:
+    return [e for s in sites if (e := edit_of(s)) is not None]
+
+
+def by_path(sites: Iterable[Site]) -> dict[str, list[Site]]:
+    """Uses by file, files in order."""
+    found: dict[str, list[Site]] = defaultdict(list)
+    for s in sites:
+        found[s.path].append(s)
+    return dict(sorted(found.items()))
+

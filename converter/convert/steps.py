@@ -1,0 +1,72 @@
+"""Preparation of the steps that convert derived names: the new name beside the old one, for the same thing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from converter.classify.record import Site
+from converter.convert.lines import Change, Lines
+from converter.convert.prepare import Preparation
+
+_FIELD = re.compile(rb"^(\t+)(unsigned long )(vm_pgoff);([ \t]*)(.*)$", re.S)
+
+
+def prepare_steps(preparation: Preparation, steps: Sequence[str], sites: Iterable[Site]) -> None:
+    """The patches that a step needs before its uses can change, appended to the preparation."""
+    if "vm-pteoff" in steps:
+        new = preparation.name("vm_pgoff", "pte")
+        files = {}
+        for path in sorted({s.path for s in sites if s.macro == "vm_pgoff" and s.path.startswith("include/linux/")}):
+            lines = preparation.workspace.lines(path)
+            if lines is not None:
+                files[path] = _both_names(lines, new)
+        preparation.add(
+            f"let vm_pgoff be called {new}",
+            f"The offset of a VMA in its file counts units of what one PTE maps. Give the\nfield the name {new}, and "
+            "keep the old name of the same field until its\nusers have changed.\n\nNo object changes.",
+            files,
+        )
+    for step, macro, paths in (
+        ("linear-pte-index", "linear_page_index", ("include/linux/pagemap.h",)),
+        ("pte-order", "get_order", ("include/asm-generic/getorder.h",)),
+    ):
+        if step in steps:
+            new = preparation.name(macro, "pte")
+            files = {p: _copied(preparation, lines, macro) for p in paths if (lines := preparation.workspace.lines(p))}
+            preparation.add(
+                f"add {new}()",
+                f"{new}() is {macro}() in units of what one PTE maps.\n\nNo object changes.",
+                files,
+            )
+
+
+def _both_names(lines: Lines, new: str) -> list[Change]:
+    if any(re.search(rb"\b" + new.encode() + rb"\b", line) for line in lines):
+        return []
+    made = []
+    for i, line in enumerate(lines):
+        if m := _FIELD.match(line):
+            tabs, end = m[1], b"\r\n" if line.endswith(b"\r\n") else b"\n"
+            old = tabs + b"\t" + m[2] + m[3] + b";" + m[4] + m[5]
+            renamed = tabs + b"\t" + m[2] + new.encode() + b";" + end
+            stop = i + 1
+            while b"/*" in old and b"*/" not in b"".join([old, *lines[i + 1 : stop]]):
+                stop += 1
+            made.append(
+                Change(i, stop, (tabs + b"union {" + end, renamed, old, *lines[i + 1 : stop], tabs + b"};" + end))
+            )
+    return made
+
+
+def _copied(preparation: Preparation, lines: Lines, function: str) -> list[Change]:
+    """A copy of an inline function in the other unit, after it."""
+    head = re.compile(rb"^static\b[^;]*\b" + function.encode() + rb"\(")
+    new = preparation.name(function, "pte").encode()
+    start = next((i for i, line in enumerate(lines) if head.match(line)), None)
+    if start is None or any(new in line for line in lines):
+        return []
+    stop = next((i + 1 for i in range(start, len(lines)) if lines[i].startswith(b"}")), len(lines))
+    end = b"\r\n" if lines[start].endswith(b"\r\n") else b"\n"
+    copy = tuple(preparation.copy(line, "pte") for line in lines[start:stop])
+    return [Change(stop, stop, (end, *copy))]

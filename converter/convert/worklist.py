@@ -1,0 +1,85 @@
+"""What a rename cannot do: the open uses by file, with their evidence and the question that each asks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from converter.classify.record import OPEN, Evidence, Report, Site
+from converter.convert.plan import by_path
+from converter.tree import shown
+
+SCHEMA = "pgconv.worklist/1"
+
+
+def open_sites(report: Report, done: Sequence[Site], prefixes: Sequence[str]) -> list[Site]:
+    """Uses with status `logic` or `review` that the series leaves, of these paths."""
+    finished = {s.order() for s in done}
+    return [
+        s for s in report.sites
+        if s.status in OPEN and s.order() not in finished
+        and (not prefixes or any(s.path == p or s.path.startswith(p + "/") for p in prefixes))
+    ]  # fmt: skip
+
+
+def as_json(report: Report, sites: Sequence[Site]) -> bytes:
+    files: dict[str, list[dict[str, Any]]] = {}
+    for path, own in by_path(sites).items():
+        files[path] = [
+            {
+                "line": s.line, "col": s.col, "macro": s.macro, "function": s.function, "status": s.status,
+                "guess": s.unit, "role": s.role, "expression": s.expression, "question": question(s),
+                "evidence": s.evidence, "against": s.against,
+            }
+            for s in own
+        ]  # fmt: skip
+    whole = {"schema": SCHEMA, "tree": report.tree, "scheme": report.scheme, "counts": _counts(sites), "files": files}
+    return msgspec.json.format(msgspec.json.encode(whole), indent=1) + b"\n"
+
+
+def as_markdown(report: Report, sites: Sequence[Site]) -> str:
+    counts = _counts(sites)
+    lines = [
+        "# What needs thought",
+        "",
+        f"{counts['logic']} uses where a rename is not enough (logic) and {counts['review']} that nothing decided "
+        f"(review), in {len({s.path for s in sites})} files. "
+        f"Scheme {report.scheme}, Linux {report.tree.get('kernel', '?')}.",
+    ]
+    for path, own in by_path(sites).items():
+        lines += ["", f"## {_code(shown(path))}"]
+        for s in own:
+            where = f" in {_code(s.function)}" if s.function else ""
+            guess = f", perhaps {s.replacement}" if s.replacement and s.replacement != s.macro else ""
+            lines += ["", f"- [ ] **{s.line}:{s.col}** {_code(s.macro)}{where} ({s.status}{guess}):"]
+            lines += [f"  {_code(s.expression)}", f"  - {question(s)}"]
+            lines += [f"  - for: {_step(e)}" for e in s.evidence]
+            lines += [f"  - against: {_step(e)}" for e in s.against]
+    return "\n".join(lines) + "\n"
+
+
+def question(site: Site) -> str:
+    """What a person has to answer before the use can change."""
+    if site.missing:
+        return site.missing[0].upper() + site.missing[1:] + ("" if site.missing.endswith(("?", ".")) else ".")
+    if site.status == "logic":
+        return "Both units meet here: where does the code have to convert from one to the other?"
+    return "Which of the two sizes does it mean?"
+
+
+def _counts(sites: Sequence[Site]) -> dict[str, int]:
+    found = Counter(s.status for s in sites)
+    return {status: found[status] for status in OPEN}
+
+
+def _step(e: Evidence) -> str:
+    return f"{e.path}:{e.line}: {e.why}" if e.line else f"{e.path}: {e.why}"
+
+
+def _code(text: str) -> str:
+    """Text as Markdown code, whatever it holds."""
+    fence = "``" if "`" in text else "`"
+    return f"{fence}{text}{fence}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from converter.errors import InputError
 from converter.mmmodel import resident, uapi
 from converter.mmmodel.geometry import Geometry, parse_size
+from converter.mmmodel.limits import check_size
 from converter.mmmodel.mm import MM, Machine
 from converter.mmmodel.pagecache import File
 from converter.mmmodel.procfs import HEAP, Process
@@ -86,6 +87,7 @@ class _Live:
 
 class _Replay:
     def __init__(self, trace: Trace, geometry: Geometry, ram: int, touch: Touch) -> None:
+        check_size(geometry, ram)
         self.machine = Machine(geometry, ram=ram)
         self.trace = trace
         self.touch = touch
@@ -191,6 +193,7 @@ class _Replay:
             for start, length in self.touch.ranges(each.start, each.end, each.downward):
                 if live.mm.touch(start, length, each.write) == -errno.ENOMEM:
                     self.out_of_memory += 1
+                    break
         live.pending.clear()
 
 
@@ -215,7 +218,7 @@ def replay(
 ) -> Outcome:
     """The whole trace on a machine with `ram` bytes, or its operations up to number stop_after (from 0) and no more.
 
-    Running out of memory is counted; InputError if the machine is too small to exist.
+    Running out of memory is counted; InputError if the machine is too small to exist, or too large to simulate.
     """
     state = _Replay(trace, geometry, ram, touch)
     memory = state.machine.memory

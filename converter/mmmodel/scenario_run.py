@@ -12,6 +12,7 @@ from converter.mmmodel import scenario_schema as schema
 from converter.mmmodel.expression import Expression, ExpressionError
 from converter.mmmodel.geometry import MAX_PAGE_ORDER, Geometry, format_size, parse_size
 from converter.mmmodel.invariants import InvariantError
+from converter.mmmodel.limits import check_size
 from converter.mmmodel.mm import MM, Machine
 from converter.mmmodel.pagecache import File
 from converter.mmmodel.scenario import Scenario
@@ -21,6 +22,9 @@ _CHECK_EVERY = 1000
 
 _MOST_FAILURES = 10
 """A scenario that has failed so often is not carried on: in a repeat, each round would fail."""
+
+_MOST_BYTES = 1 << 30
+"""What one step can read or write."""
 
 Entry = tuple[str | int, ...]
 
@@ -42,11 +46,13 @@ class _TooManyFailures(Exception):
 class _State:
     def __init__(self, scenario: Scenario, geometry: Geometry, progress: Callable[[int], None]) -> None:
         spec = scenario.document.machine
+        ram, swap = parse_size(spec.ram), parse_size(spec.swap)
         try:
+            check_size(geometry, ram + swap)
             self.machine = Machine(
                 geometry,
-                ram=parse_size(spec.ram),
-                swap=parse_size(spec.swap),
+                ram=ram,
+                swap=swap,
                 tables=spec.tables,
                 crossing=spec.crossing,
             )
@@ -154,7 +160,7 @@ class _State:
                 return mm.touch(value(step.addr), value(step.length), step.write)
             case schema.Write():
                 fill, by = value(step.fill), value(step.step)
-                return mm.write(value(step.addr), pattern(value(step.length), fill, by, self.geometry.pte_size))
+                return mm.write(value(step.addr), pattern(self.bytes_of(step), fill, by, self.geometry.pte_size))
             case schema.Read():
                 return self.read(entry, step)
             case schema.Fork():
@@ -165,8 +171,15 @@ class _State:
                 return 0
         raise AssertionError(step)
 
+    def bytes_of(self, step: schema.Write | schema.Read) -> int:
+        """The length of a step that handles every byte."""
+        length = self.value(step.length)
+        if not 0 <= length <= _MOST_BYTES:
+            raise ExpressionError(f"length {length} is not between 0 and {format_size(_MOST_BYTES)}")
+        return length
+
     def read(self, entry: Entry, step: schema.Read) -> int:
-        length, size = self.value(step.length), self.geometry.pte_size
+        length, size = self.bytes_of(step), self.geometry.pte_size
         found = self.mm(step).read(self.value(step.addr), length)
         if isinstance(found, int):
             return found

@@ -104,6 +104,7 @@ def test_a_process_that_is_gone_is_skipped_and_the_others_are_measured(sim: Sim)
         (["trace", "/dev/null"], "no memory call in it"),
         (["trace", LOG, "--touch", "some"], "write all, none, first:SIZE (first:1M) or every:N"),
         (["trace", LOG, "--ram", "1K"], "at least 16"),
+        (["trace", LOG, "--ram", "4096T"], "too large to simulate"),
         (["run"], "name a scenario"),
         (["run", "no-such"], "neither a file nor a shipped scenario"),
         (["report", "-o", "/nonexistent/r.html", "--dir", "/dev/shm", "--pid", os.getpid()], "cannot be written"),

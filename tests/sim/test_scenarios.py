@@ -83,6 +83,7 @@ step = 1
         ('op = "munmap"\naddr = "a + 1"\nlength = "4K"', "failed with EINVAL"),
         ('op = "munmap"\naddr = "a + 1"\nlength = "4K"\nexpect = 0', "gave EINVAL, expected 0"),
         ('op = "touch"\naddr = "a"\nlength = "4K"\nexpect = 1', "gave 0, expected 1"),
+        ('op = "read"\naddr = "a"\nlength = "2G"', "length 2147483648 is not between 0 and 1G"),
         ('op = "mmap"\naddr = "1 // (a - a)"\nlength = "4K"', "division by zero"),
     ],
 )
@@ -130,6 +131,11 @@ def test_every_quantity_can_be_asked_for(tmp_path: Path) -> None:
 def test_a_machine_that_cannot_exist_is_bad_input_with_the_place(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"case.toml:\d+: machine: .*at least 16"):
         runs(tmp_path, '[machine]\nram = "64K"\n' + WRITE)
+
+
+def test_a_machine_that_is_too_large_to_simulate_is_bad_input(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"case.toml:\d+: machine: a machine of 8192T is too large to simulate"):
+        runs(tmp_path, '[machine]\nram = "8192T"\n' + WRITE)
 
 
 def test_the_length_of_a_run_is_known_before(tmp_path: Path) -> None:

@@ -123,13 +123,15 @@ def _fill_tables(vma: Vma, first: int, end: int) -> int:
     pages = _new_pages(vma, first, count << ENTRIES_SHIFT) if count else None
     if pages is None:
         return 0
-    for i, row in enumerate(pages.reshape(count, -1)):
-        if row[-1] - row[0] == len(row) - 1 and (np.diff(row) == 1).all():
-            tables.fill_run(position + i, int(row[0]) << shift << PFN_SHIFT | _WRITTEN)
+    rows = pages.reshape(count, -1)
+    consecutive = (np.diff(rows, axis=1) == 1).all(axis=1).tolist()
+    for i, entry in enumerate((rows[:, 0] << (shift + PFN_SHIFT) | _WRITTEN).tolist()):
+        if consecutive[i]:
+            tables.fill_run(position + i, entry)
         else:
             leaf = tables.ensure(first + (i << ENTRIES_SHIFT))
             assert leaf is not None
-            leaf.entries[:] = _entries(row, shift)
+            leaf.entries[:] = _entries(rows[i], shift)
     return count << ENTRIES_SHIFT
 
 

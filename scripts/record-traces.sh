@@ -3,6 +3,10 @@
 # Needs strace, python3 and gcc. The environment is emptied so that a log tells nothing of the machine's user.
 set -eu
 
+for tool in strace setarch python3 gcc; do
+    command -v "$tool" >/dev/null || { echo "record-traces: $tool is not installed" >&2; exit 2; }
+done
+
 out=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)/fixtures/traces
 work=$(mktemp -d /tmp/pgconv-traces.XXXXXX)
 trap 'rm -rf "$work"' EXIT

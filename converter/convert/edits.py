@@ -85,7 +85,22 @@ def render(lines: Lines, number: int, edits: Sequence[Edit]) -> bytes:
             out += stop.new
             at = end + len(stop.old)
             moved = width(out) != width(line[:at])
-    return bytes(out)
+    made = bytes(out)
+    if _plain(made) != _plain(_renamed(line, edits)):
+        raise AssertionError(f"line {number}: more than the names would change")
+    return made
+
+
+def _renamed(line: bytes, edits: Sequence[Edit]) -> bytes:
+    """The line with its edits and nothing else."""
+    for e in reversed(edits):
+        line = line[: e.col - 1] + e.new + line[e.col - 1 + len(e.old) :]
+    return line
+
+
+def _plain(line: bytes) -> list[bytes]:
+    """What a line says without its blanks: words stay apart where a blank parts them."""
+    return line.split()
 
 
 def width(text: bytes | bytearray) -> int:

@@ -91,7 +91,11 @@ class Introduction:
 
     def page_header(self, lines: Lines) -> list[Change]:
         """An architecture's page header, or include/vdso/page.h: each definition once for each unit, and PAGE_* from
-        them while the sizes are the same. Nothing where the header defines the scheme's names already."""
+        them while the sizes are the same. Nothing where the header defines the scheme's names already.
+
+        Before Linux 6.9 (commit d3e5bab923d3) each architecture had its own symbols for the page size, and PAGE_SHIFT
+        could be a plain number.
+        """
         if self._speaks(lines):
             return []
         found = [d for d in definitions(lines, _BARE) if d.keyword == "define" and d.guard != d.name]
@@ -121,6 +125,15 @@ class Introduction:
             else:
                 changes.append(Change(d.line, d.line + 1, (line, *(c for _, c in copies))))
         return changes
+
+    def from_uapi(self, lines: Lines) -> list[Change]:
+        """A page header whose definitions are text of the user-space ABI and stay: both units beside the include."""
+        at = next((i + 1 for i, line in enumerate(lines) if re.match(rb"#include <uapi/asm/page\.h>", line)), None)
+        if at is None or self._speaks(lines):
+            return []
+        end = _end(lines, at - 1)
+        pairs = [(self.name(n, u), n) for u in UNITS for n in _BARE if self.name(n, u) != n]
+        return [Change(at, at, (end, *(f"#define {new}\t{old}".encode() + end for new, old in pairs)))]
 
     def _speaks(self, lines: Lines) -> bool:
         marker = re.compile(rb"^[ \t]*#[ \t]*define[ \t]+" + self.chosen.marker.encode() + rb"\b", re.M)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import quopri
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -32,11 +33,15 @@ class Letter:
 
 def prefix(paths: Sequence[str]) -> str:
     """How a subject begins for these files: `mm/mremap`, `x86/mm`, `drm/i915` (rules/convert/subjects.toml)."""
-    shared = os.path.commonpath(paths) if len(paths) > 1 else paths[0]
+    code = [p for p in paths if not p.startswith("include/")] or list(paths)
+    if len({p.split("/")[0] for p in code}) > 1:
+        most, _ = Counter(p.split("/")[0] for p in code).most_common(1)[0]
+        code = [p for p in code if p.split("/")[0] == most]
+    shared = os.path.commonpath(code)
     rule = next(s for s in subjects() if (shared + "/").startswith(s.path))
     parts = [p for p in shared[len(rule.path) :].split("/") if p]
-    if parts and len(paths) == 1:
-        stem = os.path.basename(paths[0]).split(".")[0]
+    if parts and len(code) == 1:
+        stem = os.path.basename(code[0]).split(".")[0]
         parts = [*parts[:-1], stem] if _by_file(rule, parts) else parts[:-1]
     named = [p for p in parts if p not in ("include", "asm", "linux")][: rule.depth]
     text = rule.prefix + "/".join(named)
@@ -122,20 +127,33 @@ def header(name: str, values: Addresses) -> str:
     return f"{name}: " + ",\n\t".join(formataddr(v, "utf-8") for v in values) + "\n"
 
 
-def mail(letter: Letter, author: str, date: str, number: int, total: int, sign: bool = True) -> str:
-    """The head of a patch in the form of git-format-patch(1), down to the line that parts message and diff."""
+def mail(letter: Letter, author: str, date: str, number: int, total: int, end: bytes, sign: bool = True) -> bytes:
+    """A patch in the form of git-format-patch(1); `end` is all that follows the message.
+
+    Lines that end in CR LF would lose their CR in git-mailsplit(1), so that such a patch travels as quoted-printable.
+    """
     width = max(4, len(str(total)))
     mark = f"[PATCH {number:0{width}d}/{total}] " if total > 1 else "[PATCH] "
     subject = _encoded(mark + letter.subject)
     name, address = parseaddr(author)
-    end = f"\n\nSigned-off-by: {author}\n---\n" if sign else "\n"
-    return (
+    signed = f"\n\nSigned-off-by: {author}\n" if sign else "\n"
+    body = f"{letter.body}{signed}".encode("utf-8", "surrogateescape") + end
+    encoding = "8bit"
+    if b"\r\n" in body:
+        encoding, body = "quoted-printable", _quoted_printable(body)
+    head = (
         "From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001\n"
         f"From: {formataddr((name, address), 'utf-8')}\nDate: {date}\nSubject: {subject}\n"
         f"{header('To', letter.to)}{header('Cc', letter.cc)}"
-        "MIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: 8bit\n\n"
-        f"{letter.body}{end}"
+        f"MIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: {encoding}\n\n"
     )
+    return head.encode("utf-8", "surrogateescape") + body
+
+
+def _quoted_printable(body: bytes) -> bytes:
+    """Quoted-printable (RFC 2045, 6.7) in which CR is quoted too."""
+    lines = body.split(b"\n")
+    return b"\n".join(quopri.encodestring(line).replace(b"\r", b"=0D") for line in lines)
 
 
 def _encoded(subject: str) -> str:

@@ -31,6 +31,7 @@ class Prepared:
     message: str
     diffs: Mapping[str, bytes]
     churn: Mapping[str, tuple[int, int]]  # added, deleted by path
+    prefix: str | None = None  # of the subject, where the paths do not say it
 
 
 class Preparation:
@@ -43,9 +44,12 @@ class Preparation:
         self._chosen = chosen
         self._jobs = jobs
         self._defining: dict[str, set[str]] = defaultdict(set)
+        self._uapi: set[str] = set()
         for s in sites:
             if s.status == "definition" and not s.derived:
                 self._defining[s.path].add(s.macro)
+            elif s.macro == "PAGE_SHIFT" and re.fullmatch(r"arch/[^/]+/include/uapi/asm/page\.h", s.path):
+                self._uapi.add(s.path)
         self._kconfig = self._find_kconfig()
         self._introduction = Introduction(chosen, self._kconfig is not None)
 
@@ -56,6 +60,7 @@ class Preparation:
         self._free_names()
         self._kconfig_symbols()
         self._page_headers()
+        self._uapi_headers()
         self._beside()
         self._helpers()
         self._lengths()
@@ -143,6 +148,19 @@ class Preparation:
                 {path: self._introduction.page_header(lines)},
             )  # fmt: skip
 
+    def _uapi_headers(self) -> None:
+        """Architectures that define the page size in a header of the user-space ABI (arc)."""
+        for path in sorted(self._uapi):
+            header = path.replace("/include/uapi/", "/include/")
+            lines = self.workspace.lines(header)
+            if lines is not None:
+                self.add(
+                    f"introduce {' and '.join(self._units('PAGE_SIZE'))}",
+                    "The page size of this architecture is part of a header of the user-space ABI,\n"
+                    f"which stays as it is. Both sizes are that one.\n\n{_UNCHANGED}",
+                    {header: self._introduction.from_uapi(lines)},
+                )
+
     def _beside(self) -> None:
         headers = set(self._headers())
         for path, names in sorted(self._defining.items()):
@@ -169,6 +187,7 @@ class Preparation:
             "and conversion between the two.\n\n"
             "In mm.h no line moves, since WARN_ON() puts line numbers into objects.\n" + _UNCHANGED,
             {MM: in_mm, PFN: in_pfn},
+            "mm",
         )
 
     def _lengths(self) -> None:
@@ -179,6 +198,7 @@ class Preparation:
                 f"add {names}()",
                 f"{names}() is the length of a VMA in units of what one PTE maps, beside\nvma_pages().\n\n{_UNCHANGED}",
                 {MM: introduce.vma_lengths(mm, self._introduction)},
+                "mm",
             )
 
     def _choice(self) -> None:
@@ -196,7 +216,7 @@ class Preparation:
             {path: [Change(at, at, tuple((line + "\n").encode() for line in text.rstrip("\n").split("\n")))]},
         )
 
-    def add(self, subject: str, message: str, files: Mapping[str, Sequence[Change]]) -> None:
+    def add(self, subject: str, message: str, files: Mapping[str, Sequence[Change]], prefix: str | None = None) -> None:
         """Append a patch with these changes to files as they are now; none where nothing changes."""
         diffs, churn = {}, {}
         for path, own in sorted(files.items()):
@@ -206,7 +226,7 @@ class Preparation:
                 churn[path] = (sum(len(c.new) for c in own), sum(c.hi - c.lo for c in own))
                 self.workspace.apply(path, own)
         if diffs:
-            self.patches.append(Prepared(subject, message, diffs, churn))
+            self.patches.append(Prepared(subject, message, diffs, churn, prefix))
 
 
 def _before_choice(lines: Sequence[bytes]) -> int:

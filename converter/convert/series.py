@@ -18,8 +18,8 @@ from converter.convert import cover, repository, worklist
 from converter.convert.conversion import Conversion, refuse
 from converter.convert.edits import Edit, Stale, by_line, check, render
 from converter.convert.lines import Change, Lines, changed, diff
-from converter.convert.maintainers import Maintainers
-from converter.convert.message import Letter, mail, mechanical, prefix, recipients
+from converter.convert.maintainers import Maintainers, addresses
+from converter.convert.message import Addresses, Letter, mail, mechanical, prefix, recipients
 from converter.convert.plan import Part, by_path, edits, partition
 from converter.convert.sources import read_any
 from converter.convert.templates import words
@@ -84,19 +84,19 @@ def write(conversion: Conversion, directory: Path, by: Sequence[str], author: st
     base = repository.head(conversion.tree)
     prepared = [p.letter.subject for p in patches[: len(patches) - len(parts)]]
     text = cover.body(conversion.report, conversion.scheme, conversion.sites, left, parts, prepared, stat, base)
-    letter = Letter(f"split PAGE_SIZE by unit (scheme {conversion.scheme.scheme})", text, (), ())
-    date = formatdate(float(os.environ.get("SOURCE_DATE_EPOCH") or time.time()))
+    letter = Letter(f"split PAGE_SIZE by unit (scheme {conversion.scheme.scheme})", text, *_everyone(conversion.tree))
+    date = formatdate(_now(), localtime=True)
     total = len(patches)
     try:
         with _Whole(directory) as place:
             trailer = f"\nbase-commit: {base}\n" if base else "\n"
-            head = mail(letter, author, date, 0, max(total, 2), sign=False)
-            (place / "0000-cover-letter.patch").write_bytes(_bytes(head + trailer + _SIGNATURE))
+            cover_letter = mail(letter, author, date, 0, max(total, 2), _bytes(trailer + _SIGNATURE), sign=False)
+            (place / "0000-cover-letter.patch").write_bytes(cover_letter)
             for number, patch in enumerate(patches, 1):
-                made = mail(patch.letter, author, date, number, total)
                 lines = "\n".join(cover.diffstat(patch.stat))
+                end = _bytes(f"---\n{lines}\n\n") + patch.diffs + _bytes(_SIGNATURE + "\n")
                 name = f"{number:04d}-{_slug(patch.letter.subject)}.patch"
-                (place / name).write_bytes(_bytes(f"{made}{lines}\n\n") + patch.diffs + _bytes(_SIGNATURE + "\n"))
+                (place / name).write_bytes(mail(patch.letter, author, date, number, total, end))
             (place / "worklist.md").write_bytes(_bytes(worklist.as_markdown(conversion.report, left)))
             (place / "worklist.json").write_bytes(worklist.as_json(conversion.report, left))
     except OSError as error:
@@ -105,14 +105,13 @@ def write(conversion: Conversion, directory: Path, by: Sequence[str], author: st
 
 
 def _patches(conversion: Conversion, by: Sequence[str]) -> tuple[list[_Patch], list[Part]]:
-    text = (read_any(conversion.tree, "MAINTAINERS") or b"").decode("utf-8", "replace")
-    maintainers = Maintainers(text, _directories(conversion.tree).__contains__)
+    maintainers = _maintainers(conversion.tree)
     parts = partition(conversion.sites, by, maintainers, conversion.options.steps, list(words().role))
     patches = []
     for p in conversion.preparation.patches:
         paths = list(p.diffs)
         to, cc = recipients(paths, maintainers)
-        letter = Letter(f"{prefix(paths)}: {p.subject}", p.message, to, cc)
+        letter = Letter(f"{p.prefix or prefix(paths)}: {p.subject}", p.message, to, cc)
         patches.append(_Patch(letter, b"".join(p.diffs.values()), dict(p.churn)))
     diffs: list[dict[str, tuple[bytes, int]]] = [{} for _ in parts]
     owners = {s.order(): i for i, p in enumerate(parts) for s in p.sites}
@@ -154,6 +153,19 @@ def _steps(
         if made:
             yield number, diff(path, now, made), len(made)
             now = changed(now, made)
+
+
+def _maintainers(tree: Tree) -> Maintainers:
+    text = (read_any(tree, "MAINTAINERS") or b"").decode("utf-8", "replace")
+    return Maintainers(text, _directories(tree).__contains__)
+
+
+def _everyone(tree: Tree) -> tuple[Addresses, Addresses]:
+    """Who gets the cover letter: the lists of memory management, and that of all the rest."""
+    maintainers = _maintainers(tree)
+    rest = maintainers.rest()
+    to = [x for s in maintainers.of("mm/memory.c") if s is not rest for x in s.lists]
+    return tuple(addresses(to)), tuple(addresses(list(rest.lists))) if rest else ()
 
 
 def _directories(tree: Tree) -> set[str]:
@@ -200,6 +212,12 @@ def _is_ours(name: str) -> bool:
 def _slug(subject: str) -> str:
     """A subject as git-format-patch(1) makes a file name of it."""
     return re.sub(r"[^A-Za-z0-9._]+", "-", subject).strip("-.")[:_NAME].rstrip("-.")
+
+
+def _now() -> float:
+    """Seconds; SOURCE_DATE_EPOCH (reproducible-builds.org) makes a series the same each time."""
+    text = os.environ.get("SOURCE_DATE_EPOCH", "")
+    return float(text) if text.isdigit() else time.time()
 
 
 def _bytes(text: str) -> bytes:

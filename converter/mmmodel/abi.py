@@ -10,7 +10,7 @@ import random
 import signal
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
@@ -101,9 +101,11 @@ def _run_batch(geometry: Geometry, seed: int, batch: int, left: int) -> Report:
 
 
 def _setup(geometry: Geometry, rng: random.Random, middle: int) -> Setup:
+    """A model of this PG_SIZE with other choices at random: levels, page-table and crossing strategy."""
     tables: tuple[TableStrategy, ...] = ("whole-page", "packed", "batch")
     crossings: tuple[Crossing, ...] = ("naive", "straddle")
-    return Setup(geometry, rng.choice(tables), rng.choice(crossings), middle)
+    levels = rng.choice((4, 5))
+    return Setup(replace(geometry, levels=levels), rng.choice(tables), rng.choice(crossings), middle)
 
 
 @dataclass(frozen=True)

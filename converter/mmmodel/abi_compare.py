@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from converter.mmmodel.abi_kernel import STRAY, Kernel, MapsLine
 from converter.mmmodel.abi_program import ARENA_PAGES, ARENA_SIZE, BREAK, FILE_SIZES, PAGE, Op, file_content
-from converter.mmmodel.geometry import Geometry, format_size
+from converter.mmmodel.geometry import Geometry
 from converter.mmmodel.mm import MM, Crossing, Machine, TableStrategy
 from converter.mmmodel.pagecache import File
 from converter.mmmodel.pagetable import PFN_SHIFT
@@ -328,5 +328,4 @@ def _value(result: int) -> str:
 
 def describe(setup: Setup) -> str:
     """The setup in words."""
-    size = format_size(setup.geometry.pg_size)
-    return f"PG_SIZE {size}, tables {setup.tables}, crossing {setup.crossing}, arena around {setup.middle:#x}"
+    return f"{setup.geometry}, tables {setup.tables}, crossing {setup.crossing}, arena around {setup.middle:#x}"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from converter.csource import text as ctext
 
-_CLOSE = re.compile(rb"^\}[^\n]*\n?", re.M)
+_CLOSE = re.compile(rb"^\}(?![^\n]*[{,=][ \t\r]*$)[^\n]*\n?", re.M)  # in `} name = {` a declaration goes on
 _PUNCT = re.compile(rb"[{};]")
 _HEADER = re.compile(rb"([A-Za-z_]\w*)\s*\((?:[^()]|\([^()]*\))*\)[\s\w]*$")
 
@@ -94,6 +94,7 @@ class Source:
 def _split(code: bytes, start: int, end: int) -> list[Piece]:
     pieces = []
     depth, at, body = 0, start, -1
+    parentheses, counted = 0, start  # open ones: a trace event holds statements among its arguments
     for m in _PUNCT.finditer(code, start, end):
         c = code[m.start()]
         if c == 123:
@@ -108,12 +109,15 @@ def _split(code: bytes, start: int, end: int) -> list[Piece]:
                 rest = code[m.end() : newline if newline >= 0 else end].strip()
                 if not rest:
                     pieces.append(Piece(at, m.end(), body, True))
-                    at, body = m.end(), -1
+                    at, body, parentheses, counted = m.end(), -1, 0, m.end()
         elif depth == 0:
-            pieces.append(Piece(at, m.end(), body, True))
-            at, body = m.end(), -1
+            parentheses += code.count(b"(", counted, m.start()) - code.count(b")", counted, m.start())
+            counted = m.start()
+            if parentheses <= 0:
+                pieces.append(Piece(at, m.end(), body, True))
+                at, body, parentheses = m.end(), -1, 0
     if code[at:end].strip() or not pieces:
-        pieces.append(Piece(at, end, body, depth == 0))
+        pieces.append(Piece(at, end, body, depth == 0 and parentheses == 0))
     else:
         last = pieces.pop()
         pieces.append(Piece(last.start, end, last.body, last.balanced))

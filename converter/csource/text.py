@@ -14,10 +14,17 @@ _LEXEME = re.compile(
     re.S,
 )
 _DIRECTIVE = re.compile(rb"^[ \t]*#[ \t]*([a-z_]+)((?:\\\r?\n|[^\n])*)", re.M)
-_ASM_COMMENT = re.compile(rb"^[ \t]*#(?![ \t]*(?:define|undef|if|ifdef|ifndef|elif|else|endif|include|error|warning)\b)[^\n]*", re.M)
+_ASM_COMMENT = re.compile(
+    rb"^[ \t]*#(?![ \t]*(?:define|undef|if|ifdef|ifndef|elif|else|endif|include|error|warning)\b)[^\n]*", re.M
+)
 
 _BLANK = bytes(c if c in b"\n\r" else 32 for c in range(256))
 _FILL = bytes(c if c in b"\n\r" else 95 for c in range(256))  # string contents become underscores: no braces, no names
+
+
+def blank(text: bytes) -> bytes:
+    """Blanks in place of all but the line breaks."""
+    return text.translate(_BLANK)
 
 
 def _blank_lexeme(match: re.Match[bytes]) -> bytes:

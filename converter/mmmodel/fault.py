@@ -7,7 +7,7 @@ faulting part is copied into it, never the whole page, since its other parts may
 """
 
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from converter.mmmodel.geometry import ENTRIES
 from converter.mmmodel.pagetable import ACCESSED, DIRTY, ENTRY_MASK, PFN_SHIFT, PRESENT, WRITABLE
@@ -116,26 +116,35 @@ def new_anon_page(vma: Vma, n: int) -> int | None:
     return page
 
 
-def _target(vma: Vma, n: int) -> tuple[int, int, list[int], int | None, bool] | Result:
-    """Where the anonymous copy of entry n goes: (low, high, entries, page, page is new), or OOM.
+class _Target(NamedTuple):
+    """Where the anonymous copy of an entry goes: the group from entry `low` on, and a page for it.
 
-    The page is None if reclaim ran meanwhile: entries may have changed, and the fault must start again.
+    `page` is None if reclaim ran meanwhile: entries may have changed, and the fault must start again.
     """
+
+    low: int
+    entries: list[int]
+    page: int | None
+    new: bool
+
+
+def _target(vma: Vma, n: int) -> _Target | None:
+    """The group's own page, or a new one; None without memory."""
     machine = vma.mm.machine
     low, high = group(vma, n)
     entries = vma.mm.tables.get_range(low, high)
     page = own_page(machine, entries)
     if page is not None:
         prepare_anon_vma(vma)
-        return low, high, entries, page, False
+        return _Target(low, entries, page, False)
     generation = machine.reclaims
     page = new_anon_page(vma, n)
     if page is None:
-        return Result.OOM
+        return None
     if machine.reclaims != generation:
         machine.memory.free(page)
-        return low, high, entries, None, False
-    return low, high, entries, page, True
+        return _Target(low, entries, None, False)
+    return _Target(low, entries, page, True)
 
 
 def _anonymous_read(vma: Vma, n: int) -> Result:
@@ -151,9 +160,9 @@ def _anonymous_read(vma: Vma, n: int) -> Result:
 
 def _anonymous_write(vma: Vma, n: int) -> Result:
     found = _target(vma, n)
-    if isinstance(found, Result):
-        return found
-    low, _, entries, page, new = found
+    if found is None:
+        return Result.OOM
+    low, entries, page, new = found
     if page is None:
         return handle_fault(vma, n, True)
     mm = vma.mm
@@ -198,9 +207,9 @@ def _copy(vma: Vma, n: int, entry: int, alone: bool) -> Result:
     `alone`: the source is a page-cache page, whose siblings must go on seeing what others write to the file.
     """
     found = _target(vma, n)
-    if isinstance(found, Result):
-        return found
-    low, _, entries, page, _ = found
+    if found is None:
+        return Result.OOM
+    low, entries, page, _ = found
     if page is None:
         return handle_fault(vma, n, True)
     mm = vma.mm
@@ -229,9 +238,9 @@ def _file_private_write(vma: Vma, n: int) -> Result:
     if pteoff >= vma.file.pte_count:
         return Result.BUS
     found = _target(vma, n)
-    if isinstance(found, Result):
-        return found
-    page, new = found[3], found[4]
+    if found is None:
+        return Result.OOM
+    _, _, page, new = found
     if page is None:
         return handle_fault(vma, n, True)
     generation = machine.reclaims
@@ -293,9 +302,9 @@ def _around(vma: Vma, n: int, low: int, high: int) -> tuple[int, int]:
 def _swap_in(vma: Vma, n: int, entry: int, write: bool) -> Result:
     """do_swap_page(): bring back the part, and the siblings that went out with it."""
     found = _target(vma, n)
-    if isinstance(found, Result):
-        return found
-    low, _, entries, page, _ = found
+    if found is None:
+        return Result.OOM
+    low, entries, page, _ = found
     if page is None:
         return handle_fault(vma, n, write)
     mm = vma.mm

@@ -61,10 +61,10 @@ def convert(
         if output is not None:
             series.check_target(output)
             author = series.author(signoff, source)
-        from converter.scan import scan as run
+        from converter.convert.decisions import decisions
 
         with progress(source.name) as report_progress:
-            report = run(source, cache, scheme, jobs, report_progress, None)
+            report = decisions(source, cache, scheme, jobs, report_progress)
     # With PATH, a diff is of those files; a series has to build, so it always brings what it needs.
     prepare = output is not None or not prefixes
     options = Options("review" in (include or ()), tuple(step or ()), tuple(p for p in prefixes if p), prepare)

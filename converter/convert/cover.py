@@ -16,6 +16,9 @@ _FILES_SHOWN = 100
 """Files of a diffstat that are listed one by one; more are summed by directory."""
 
 
+_BAR = 40
+
+
 def body(
     report: Report, chosen: Scheme, sites: Sequence[Site], left: Sequence[Site], parts: Sequence[Part],
     prepared: Sequence[str], stat: Mapping[str, tuple[int, int]], base: str | None,
@@ -76,7 +79,7 @@ def _how(base: str | None) -> str:
 
 
 def diffstat(stat: Mapping[str, tuple[int, int]]) -> list[str]:
-    """A diffstat as git prints one, without bars; by directory where there are many files."""
+    """A diffstat as git prints one; by directory where there are many files."""
     rows: dict[str, tuple[int, int]] = dict(stat)
     if len(stat) > _FILES_SHOWN:
         summed: dict[str, list[int]] = defaultdict(lambda: [0, 0])
@@ -87,7 +90,13 @@ def diffstat(stat: Mapping[str, tuple[int, int]]) -> list[str]:
             summed[place][1] += deleted
         rows = {place: (a, d) for place, (a, d) in summed.items()}
     wide = max((len(p) for p in rows), default=0)
-    lines = [f" {path:{wide}} | {a:6} +, {d:6} -" for path, (a, d) in sorted(rows.items())]
+    most = max((a + d for a, d in rows.values()), default=0)
+    digits = len(str(most))
+    lines = []
+    for path, (a, d) in sorted(rows.items()):
+        scale = min(1.0, _BAR / most)
+        bar = "+" * round(a * scale) + "-" * round(d * scale)
+        lines.append(f" {path:{wide}} | {a + d:{digits}} {bar}".rstrip())
     added, deleted = sum(a for a, _ in stat.values()), sum(d for _, d in stat.values())
     n = len(stat)
     return [*lines, f" {n} file{'s' if n != 1 else ''} changed, {added} insertions(+), {deleted} deletions(-)"]

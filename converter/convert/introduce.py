@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from converter.convert.edits import Edit, render
 from converter.convert.lines import Change, Lines
 from converter.convert.templates import Conversions, conversions
 from converter.vocabulary import UNITS, Scheme, vocabulary
@@ -80,7 +81,9 @@ class Introduction:
 
     def copy(self, line: bytes, unit: str) -> bytes:
         """The line with every name of the family in its form for the unit."""
-        return self._pattern.sub(lambda m: self._maps[unit][m.group()], line)
+        words = self._maps[unit]
+        edits = [Edit(1, m.start() + 1, m.group(), words[m.group()]) for m in self._pattern.finditer(line)]
+        return render([line], 1, edits)
 
     @property
     def same(self) -> bytes:
@@ -109,14 +112,19 @@ class Introduction:
             changes = _appended(changes, at, self._while_same(names, end, lines[found[0].line]))
         return changes
 
-    def beside(self, lines: Lines, names: Iterable[str]) -> list[Change]:
-        """A file with definitions of its own (a linker script, a vDSO): the scheme's names beside them."""
+    def beside(self, lines: Lines, names: Iterable[str], header: bool) -> list[Change]:
+        """A file with definitions of its own (a linker script, a vDSO): the scheme's names beside them.
+
+        Definitions for the case that there is none yet are copied in headers alone, which programs include too.
+        """
         if self._speaks(lines):
             return []
         changes = []
         for d in definitions(lines, names):
             line = lines[d.line]
             copies = [(self.name(d.name, u), self.copy(line, u)) for u in UNITS if self.name(d.name, u) != d.name]
+            if d.guard == d.name and not header:
+                continue
             if d.guard == d.name:
                 end = _end(lines, d.line)
                 new = [x for n, c in copies for x in (f"#ifndef {n}".encode() + end, c, b"#endif" + end)]
@@ -211,12 +219,14 @@ class Introduction:
         groups.sort(key=lambda g: len(g[2]))
         start, stop, _ = groups.pop()
         end = _end(mm, start)
-        block = [self.same + end, *(mm[d.line] for d in found), b"#endif" + end]
-        spare = stop - start - len(block)
-        block = [*_comment(self.words.wrapped, spare, end), *block]
+        defined = [*(mm[d.line] for d in found), b"#endif" + end]
+        head = [f"/* {self.words.wrapped} */".encode() + end, self.same + end]
+        spare = stop - start - len(head) - len(defined)
+        block = [*head, *([end] * spare), *defined]
         changes = [Change(start, stop, tuple(block))]
         for a, b, members in groups:
-            note = b"/* " + ", ".join(d.name for d in members).encode() + b"(): see above, and linux/pfn.h */" + end
+            names = ", ".join(d.name for d in members).encode()
+            note = b"/* " + names + b"() and its like: above, and linux/pfn.h */" + end
             changes.append(Change(a, b, (note, *([end] * (b - a - 1)))))
         return sorted(changes, key=lambda c: c.lo)
 
@@ -231,7 +241,7 @@ def vma_lengths(lines: Lines, introduction: Introduction) -> list[Change]:
     out: list[bytes] = []
     for unit in UNITS:
         if introduction.name("vma_pages", unit) != "vma_pages":
-            if any(introduction.name("vma_pages", unit).encode() + b"(" in line for line in lines):
+            if any(re.search(rb"\b" + introduction.name("vma_pages", unit).encode() + rb"\(", line) for line in lines):
                 return []
             out += [_end(lines, start), *(introduction.copy(line, unit) for line in lines[start:stop])]
     return [Change(stop, stop, tuple(out))] if out else []
@@ -287,8 +297,3 @@ def _blocks(lines: Lines, found: list[Definition]) -> list[tuple[int, int, list[
         else:
             groups.append((start, d.line + 1, [d]))
     return groups
-
-
-def _comment(text: str, lines: int, end: bytes) -> list[bytes]:
-    """`text` as a comment, and blank lines up to that many lines."""
-    return [b"/* " + text.encode() + b" */" + end, *([end] * (lines - 1))]

@@ -61,6 +61,13 @@ def between(old: Lines, new: Lines) -> list[Change]:
     return [Change(lo, hi, tuple(new[a:b])) for tag, lo, hi, a, b in codes if tag != "equal"]
 
 
+def refined(old: Lines, changes: Iterable[Change]) -> list[Change]:
+    """The same changes without the lines that they leave as they were."""
+    return [
+        Change(c.lo + d.lo, c.lo + d.hi, d.new) for c in changes for d in between(old[c.lo : c.hi], list(c.new))
+    ]  # fmt: skip
+
+
 def git_path(prefix: bytes, path: str) -> bytes:
     """`prefix` and path as git prints them: quoted like a C string where a byte needs it (core.quotePath)."""
     raw = prefix + path.encode("utf-8", "surrogateescape")

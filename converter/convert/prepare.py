@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import textwrap
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from converter.classify.record import Site
 from converter.convert import introduce, taken
 from converter.convert.edits import by_line, changes
 from converter.convert.introduce import MM, PFN, Introduction
-from converter.convert.lines import Change, diff
+from converter.convert.lines import Change, diff, refined
 from converter.convert.workspace import Workspace
 from converter.tree import Tree
 from converter.vocabulary import UNITS, Scheme
@@ -21,6 +22,7 @@ from converter.vocabulary import UNITS, Scheme
 _KCONFIG = re.compile(rb"^config PAGE_SHIFT\s*$")
 _UNCHANGED = "No object changes as long as both sizes are the same."
 _VDSO = "include/vdso/page.h"
+_HEADER = re.compile(rf"arch/[^/]+/include/asm/|{re.escape(_VDSO)}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Preparation:
         self._tree = tree
         self._chosen = chosen
         self._jobs = jobs
+        sites = list(sites)
+        self._headers = page_headers(sites)
         self._defining: dict[str, set[str]] = defaultdict(set)
         self._uapi: set[str] = set()
         for s in sites:
@@ -55,7 +59,7 @@ class Preparation:
 
     def run(self) -> None:
         """Make every patch that the tree still needs."""
-        if not any(self._new_in(h) for h in self._headers()):
+        if not any(self._new_in(h) for h in self._headers):
             return
         self._free_names()
         self._kconfig_symbols()
@@ -69,14 +73,6 @@ class Preparation:
     def _new_in(self, path: str) -> bool:
         lines = self.workspace.lines(path)
         return lines is not None and bool(self._introduction.page_header(lines))
-
-    def _headers(self) -> list[str]:
-        """The headers that give the kernel its page size: one for each architecture, or one for all."""
-        found = [
-            p for p, names in sorted(self._defining.items())
-            if "PAGE_SHIFT" in names and (p == _VDSO or re.match(r"arch/[^/]+/include/asm/", p))
-        ]  # fmt: skip
-        return [_VDSO] if _VDSO in found else found
 
     def _find_kconfig(self) -> str | None:
         arches = sorted({p.split("/")[1] for p in self._defining if p.startswith("arch/")})
@@ -136,7 +132,7 @@ class Preparation:
     def _page_headers(self) -> None:
         names = " and ".join(self._units("PAGE_SIZE"))
         kept = self._introduction.kept("PAGE_SIZE") is not None
-        for path in self._headers():
+        for path in self._headers:
             lines = self.workspace.lines(path) or []
             self.add(
                 f"introduce {names}",
@@ -162,7 +158,7 @@ class Preparation:
                 )
 
     def _beside(self) -> None:
-        headers = set(self._headers())
+        headers = set(self._headers)
         for path, names in sorted(self._defining.items()):
             if path in headers or path in (MM, PFN):
                 continue
@@ -173,7 +169,7 @@ class Preparation:
                 "define the names of both sizes here too",
                 "This file defines names of the page-size family on its own. It gets the\nnames of both sizes beside "
                 f"them, with the same value.\n\n{_UNCHANGED}",
-                {path: self._introduction.beside(lines, names)},
+                {path: self._introduction.beside(lines, names, path.endswith(".h"))},
             )
 
     def _helpers(self) -> None:
@@ -221,12 +217,24 @@ class Preparation:
         diffs, churn = {}, {}
         for path, own in sorted(files.items()):
             lines = self.workspace.lines(path)
-            if own and lines is not None:
+            if lines is None:
+                continue
+            own = refined(lines, own)
+            if own:
                 diffs[path] = diff(path, lines, own)
                 churn[path] = (sum(len(c.new) for c in own), sum(c.hi - c.lo for c in own))
                 self.workspace.apply(path, own)
         if diffs:
-            self.patches.append(Prepared(subject, message, diffs, churn, prefix))
+            self.patches.append(Prepared(subject, _filled(message), diffs, churn, prefix))
+
+
+def page_headers(sites: Iterable[Site]) -> list[str]:
+    """The headers that give the kernel its page size: one for each architecture, or include/vdso/page.h for all."""
+    found = {
+        s.path for s in sites
+        if s.status == "definition" and s.macro == "PAGE_SHIFT" and _HEADER.match(s.path)
+    }  # fmt: skip
+    return [_VDSO] if _VDSO in found else sorted(found)
 
 
 def _before_choice(lines: Sequence[bytes]) -> int:
@@ -235,3 +243,8 @@ def _before_choice(lines: Sequence[bytes]) -> int:
         if line.startswith(b'menu "Processor type and features"'):
             return i + 1
     return len(lines)
+
+
+def _filled(message: str) -> str:
+    """Its paragraphs, each within the columns of a commit message."""
+    return "\n\n".join(textwrap.fill(" ".join(p.split()), 72) for p in message.split("\n\n"))

@@ -1,0 +1,43 @@
+"""The decisions that a conversion follows: those of the scan, but never taken from names that a conversion wrote."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from converter.classify.confidence import confidence
+from converter.classify.decide import Decider
+from converter.classify.record import Report, summarise
+from converter.classify.roles import rules
+from converter.convert.prepare import page_headers
+from converter.convert.sources import read_any
+from converter.scan import Progress, examine, scan, solved
+from converter.tree import Tree
+from converter.tree.cache import Cache
+from converter.vocabulary import Scheme, scheme, vocabulary
+
+
+def decisions(
+    tree: Tree, cache: Cache, scheme_name: str, jobs: int | None = None, progress: Progress | None = None
+) -> Report:
+    """The scan's report; in a tree that speaks the scheme, without what only the scheme's names in it say.
+
+    A use that stayed open would else be decided next time by its converted neighbours, with no new evidence: to convert
+    twice has to be the same as to convert once. Raises InputError.
+    """
+    report = scan(tree, cache, scheme_name, jobs, progress)
+    chosen = scheme(scheme_name)
+    if not speaks(tree, report, chosen):
+        return report
+    analysis = examine(tree, cache, scheme_name, jobs, progress)
+    decider = Decider(
+        solved(analysis, chosen, written=False), chosen, vocabulary().names, rules().rules, confidence()
+    )  # fmt: skip
+    sites = tuple(decider.site(n, use) for n, facts in enumerate(analysis.facts) for use in facts.uses)
+    return replace(report, sites=sites, summary=summarise(sites))
+
+
+def speaks(tree: Tree, report: Report, chosen: Scheme) -> bool:
+    """Does a header that gives the kernel its page size define the scheme's names?"""
+    marker = re.compile(rb"^[ \t]*#[ \t]*define[ \t]+" + chosen.marker.encode() + rb"\b", re.M)
+    return any(marker.search(read_any(tree, path) or b"") for path in page_headers(report.sites))

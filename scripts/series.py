@@ -1,0 +1,146 @@
+"""`make series`: a whole kernel tree as a patch series, applied with git am to a fresh clone, and the figures.
+
+Needs git and perl. scripts/checkpatch.pl of the kernel tree is run here, and only here: it is the one program of a tree
+that pgconv ever starts, on patches that pgconv wrote.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+WHO = ["-c", "user.name=pgconv series", "-c", "user.email=series@example.org"]
+SIGNOFF = "pgconv series <series@example.org>"
+_FINDING = re.compile(r"^[^:]*:\d*:? ?(ERROR|WARNING):(\w+):", re.M)
+_HUNK = re.compile(rb"^@@ -(\S+) \+(\S+) @@")
+
+
+def main() -> int:
+    """Exit code 0 when every patch applies and checkpatch finds nothing new, else 1."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--version", default="6.12", help="kernel below .kernel/")
+    parser.add_argument("--checkpatch", type=int, default=40, help="how many patches to check; -1 for all, 0 for none")
+    parser.add_argument("--keep", action="store_true", help="keep the repository and the clone (3 GB)")
+    arguments = parser.parse_args()
+    tree = ROOT / ".kernel" / f"linux-{arguments.version}"
+    if not (tree / "mm").is_dir():
+        print(f"no kernel tree at {tree}: run `make kernel`", file=sys.stderr)
+        return 2
+    work = ROOT / "build" / f"series-{arguments.version}"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    repository, clone, patches = work / "linux.git", work / "linux", work / "patches"
+    try:
+        timed("git repository of the tree", lambda: commit(tree, repository))
+        scanned = timed("scan", lambda: pgconv("scan", repository, "--rev", "master", "-o", work / "scan.txt"))
+        whole = timed("scan (cached) and convert -o", lambda: pgconv(
+            "convert", repository, "--rev", "master", "-o", patches, "--signoff", SIGNOFF))  # fmt: skip
+        print(f"beyond the first scan of {scanned:.1f} s, convert took at most {whole:.1f} s")
+        timed("git clone", lambda: run("git", "clone", "--quiet", "--shared", repository, clone))
+        files = sorted(patches.glob("[0-9]*.patch"))[1:]
+        timed(f"git am of {len(files)} patches", lambda: run("git", *WHO, "am", "--quiet", *files, cwd=clone))
+        applied = int(output("git", "rev-list", "--count", "origin/master..HEAD", cwd=clone))
+        print(f"{applied} of {len(files)} patches applied; largest:", *largest(files))
+        print(output("git", "diff", "--shortstat", "origin/master", cwd=clone).strip())
+        new = check(files, arguments.checkpatch, clone)
+        return 0 if applied == len(files) and not new else 1
+    except subprocess.CalledProcessError as error:
+        print(f"failed: {' '.join(map(str, error.cmd))[:200]}\n{(error.stderr or b'')[-2000:]!r}", file=sys.stderr)
+        return 1
+    finally:
+        if not arguments.keep:
+            shutil.rmtree(clone, ignore_errors=True)
+            shutil.rmtree(repository, ignore_errors=True)
+
+
+def run(*command: object, cwd: Path | None = None) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(list(map(str, command)), cwd=cwd, check=True, capture_output=True)
+
+
+def output(*command: object, cwd: Path) -> str:
+    return run(*command, cwd=cwd).stdout.decode()
+
+
+def pgconv(*arguments: object) -> None:
+    run(Path(sys.executable).with_name("pgconv"), *arguments)
+
+
+def timed(what: str, work: object) -> float:
+    start = time.perf_counter()
+    work()  # type: ignore[operator]
+    seconds = time.perf_counter() - start
+    print(f"{what}: {seconds:.1f} s", flush=True)
+    return seconds
+
+
+def commit(tree: Path, repository: Path) -> None:
+    """A bare repository with the tree's files as one commit. Debian's .gitignore ends in `/*`, so all are forced."""
+    run("git", "init", "--quiet", "--bare", "-b", "master", repository)
+    here = ["git", *WHO, f"--git-dir={repository}", f"--work-tree={tree}", "-c", "core.bare=false", "-c", "gc.auto=0"]
+    run(*here, "add", "-Af", ".", cwd=tree)
+    run(*here, "commit", "--quiet", "-m", f"{tree.name}", cwd=tree)
+
+
+def largest(files: list[Path]) -> list[str]:
+    """Changed lines of the three largest patches."""
+    sizes = []
+    for f in files:
+        lines = f.read_bytes().split(b"\n")
+        churn = sum(x[:1] in (b"+", b"-") and not x.startswith((b"+++", b"---", b"-- ")) for x in lines)
+        sizes.append((churn, f.name[:4]))
+    return [f"{n} lines ({name})" for n, name in sorted(sizes, reverse=True)[:3]]
+
+
+def check(files: list[Path], count: int, clone: Path) -> int:
+    """Findings of checkpatch that the lines before the patch did not have, in evenly spaced patches."""
+    chosen = files if count < 0 else files[:: max(1, len(files) // count)][:count] if count else []
+    print(f"checkpatch --strict on {len(chosen)} of {len(files)} patches:", flush=True)
+    new: Counter[str] = Counter()
+    start = time.perf_counter()
+    for f in chosen:
+        found = findings(f, clone)
+        if found:
+            reverse = clone.parent / "reverse.patch"
+            reverse.write_bytes(reversed_patch(f.read_bytes()))
+            more = found - findings(reverse, clone)
+            new += more
+            for kind, n in more.items():
+                print(f"  {f.name}: {n} {kind}")
+    print(f"  {sum(new.values())} findings that the old lines did not have, {time.perf_counter() - start:.1f} s")
+    return sum(new.values())
+
+
+def findings(patch: Path, clone: Path) -> Counter[str]:
+    """ERROR and WARNING of the tree's own checkpatch, by type."""
+    command = ["perl", "scripts/checkpatch.pl", "--strict", "--terse", "--show-types", "--no-summary", str(patch)]
+    environment = {**os.environ, "LC_ALL": "C.UTF-8"}
+    answer = subprocess.run(command, cwd=clone, capture_output=True, check=False, env=environment)
+    text = answer.stdout.decode(errors="replace")
+    if answer.returncode != 0 and not text:
+        raise subprocess.CalledProcessError(answer.returncode, command, stderr=answer.stderr)
+    return Counter(f"{m[1]} {m[2]}" for m in _FINDING.finditer(text))
+
+
+def reversed_patch(patch: bytes) -> bytes:
+    """The patch that takes back what this one does, under the same message."""
+    out, inside = [], False
+    for line in patch.split(b"\n"):
+        inside = (inside or line.startswith(b"@@ ")) and not line.startswith((b"diff --git", b"-- "))
+        if m := _HUNK.match(line):
+            line = b"@@ -%s +%s @@" % (m[2], m[1]) + line[m.end() :]
+        elif inside and line[:1] in (b"+", b"-"):
+            line = (b"-" if line[:1] == b"+" else b"+") + line[1:]
+        out.append(line)
+    return b"\n".join(out)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -18,13 +18,17 @@ from converter.csource.pieces import Piece, Source, function_name
 from converter.csource.text import Directive, Lines
 from converter.units.declared import declared
 from converter.units.edges import Edge
-from converter.units.extract import Extractor, Names
+from converter.units.extract import Extractor
 from converter.units.facts import Facts, Use
+from converter.units.quantities import Names
 from converter.units.signatures import signatures
 from converter.vocabulary import scheme, vocabulary
 
 LARGE = 16 << 20
 """Files above this size are searched, not parsed (generated headers)."""
+
+DECLARING = ("include/", "mm/", "fs/", "kernel/", "block/")
+"""Where headers without a use are asked for the types that they declare."""
 
 _PREFIX = b"void _(void){"
 _SUFFIX = b"\n;}"
@@ -32,7 +36,12 @@ _DEFINE = re.compile(rb"[ \t]*([A-Za-z_]\w*)(\(([^()]*)\))?")
 _STATIC = re.compile(rb"^static\b[^;{}()=\n]*?\b(\w+)\s*(?:\(|=|;|\[)", re.M)
 _OPS = re.compile(rb"\.(\w+)\s*=\s*(\w+)\s*[,}]")
 _STRUCT_VARIABLE = re.compile(rb"\bstruct\s+(\w+)\s+\w+(?:\[\w*\])?\s*$")
+_DECLARES = re.compile(rb"^(?:typedef |static |extern )*(?:struct|union)\b", re.M)
 _IDENTIFIER = re.compile(rb"[A-Za-z_]\w*")
+
+
+class _Silent(toml.Entry, frozen=True):
+    pattern: str
 
 
 class _ArithmeticFile(toml.Entry, frozen=True):
@@ -48,6 +57,7 @@ class _ArithmeticFile(toml.Entry, frozen=True):
     shift: _List
     typed: dict[str, int]
     variables: dict[str, str]
+    silent: _Silent
 
 
 @cache
@@ -70,6 +80,12 @@ def names(scheme_name: str) -> Names:
     def hint(name: str) -> str | None:
         return next((key for pattern, key in known.names if pattern.fullmatch(name)), None)
 
+    silent_pattern = re.compile(arithmetic.silent.pattern)
+
+    @cache
+    def silent(name: str) -> bool:
+        return silent_pattern.fullmatch(name) is not None
+
     types = known.types
 
     def type_hint(type_: str, depth: int) -> str | None:
@@ -79,7 +95,7 @@ def names(scheme_name: str) -> Names:
         family, arithmetic.through, arithmetic.choice, frozenset(arithmetic.round.names),
         frozenset(arithmetic.predicate.names), frozenset(arithmetic.divide.names),
         frozenset(arithmetic.multiply.names), frozenset(arithmetic.shift.names), arithmetic.typed,
-        arithmetic.variables, known.relations, hint, type_hint,
+        arithmetic.variables, known.relations, hint, type_hint, silent,
     )  # fmt: skip
 
 
@@ -95,12 +111,11 @@ def analyse(
 
     `interest`: identifiers whose functions are walked although no vocabulary name stands in them.
     """
-    pattern = _pattern(scheme_name)
-    marks = list(pattern.finditer(content))
+    marks = list(_pattern(scheme_name).finditer(content)) if vocabulary().concerns(content) else []
     vocab = vocabulary().names
     facts = Facts()
     if not marks and not (interest and path.endswith((".c", ".h")) and not inert):
-        if path.endswith(".h") and not inert:
+        if path.endswith(".h") and path.startswith(DECLARING) and _DECLARES.search(content):
             declared(Source(content).code, facts)
         return facts if facts.structs or facts.returns else None
     lines = Lines(content)
@@ -109,7 +124,9 @@ def analyse(
         masked = None if inert else Source(content, assembler).masked
         for m in marks:
             if m.group().decode() in vocab:
-                why = inert or ("comment or string" if masked is not None and masked[m.start()] != content[m.start()] else "")
+                why = inert or (
+                    "comment or string" if masked is not None and masked[m.start()] != content[m.start()] else ""
+                )
                 facts.uses.append(_use(m, lines, inert=why))
         if len(content) > LARGE and not inert:
             facts.warnings.append(f"{path}: {len(content) >> 20} MB, too large to parse; its uses stay open")
@@ -165,7 +182,9 @@ class _File:
         private = {m.group(1).decode() for m in _STATIC.finditer(source.code)} if path.endswith(".c") else set()
         if path.endswith(".c"):
             private |= {
-                d.group(1).decode() for x in source.directives if x.keyword == b"define" and (d := self._define(x)) is not None
+                d.group(1).decode()
+                for x in source.directives
+                if x.keyword == b"define" and (d := self._define(x)) is not None
             }
         line_of: Callable[[int], int] = lambda offset: lines.at(offset)[0]  # noqa: E731
         self.extractor = Extractor(facts, names(scheme_name), path, frozenset(private), line_of)
@@ -175,7 +194,7 @@ class _File:
         return _DEFINE.match(self.source.masked, d.body, d.end)
 
     def run(self, marks: list[re.Match[bytes]]) -> None:
-        source, content = self.source, self.content
+        source = self.source
         masked = source.masked
         vocab = self.kinds
         pieces: dict[int, tuple[Piece, list[re.Match[bytes]]]] = {}
@@ -259,7 +278,10 @@ class _File:
 
     def _as_before(self, c: context.Context) -> context.Context:
         """Role rules speak of the names from before the conversion."""
-        old = lambda text: self._unconverted(text.encode()).decode()  # noqa: E731
+
+        def old(text: str) -> str:
+            return self._unconverted(text.encode()).decode()
+
         return context.Context(c.operation, tuple(map(old, c.operands)), old(c.expression), old(c.sink), old(c.stepped))
 
     def _bind(self, use: Use) -> None:
@@ -376,7 +398,7 @@ class _File:
 
 def _named(name: str, text: bytes) -> str:
     """`SYSCALL_DEFINE3(mlock, ...)` defines mlock: normalised away before the name is looked up."""
-    if name.endswith(("SYSCALL_DEFINE0", "SYSCALL_DEFINE1")) or "SYSCALL" in name and "_DEFINE" in name:
+    if name.endswith(("SYSCALL_DEFINE0", "SYSCALL_DEFINE1")) or ("SYSCALL" in name and "_DEFINE" in name):
         m = re.search(re.escape(name).encode() + rb"\(\s*(\w+)", text)
         if m is not None:
             return m.group(1).decode()

@@ -35,7 +35,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _main(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Version and rules.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Version and rules.")
+    ] = False,
 ) -> None:
     """Example: pgconv scan linux/"""
 
@@ -49,8 +51,7 @@ def main() -> None:
     except typer.Abort:
         _fail("interrupted")
     except typer.TyperException as error:
-        error.show()
-        sys.exit(EXIT_INPUT)
+        _fail(f"{error.format_message()} (--help shows what there is)")
     except KeyboardInterrupt:
         _fail("interrupted")
     else:

@@ -25,6 +25,7 @@ class Name(toml.Entry, frozen=True):
 
 
 class _VocabularyFile(toml.Entry, frozen=True):
+    stems: tuple[str, ...]
     name: tuple[Name, ...]
 
 
@@ -49,7 +50,9 @@ class Scheme(toml.Entry, frozen=True):
     scheme: str
     why: str
     marker: str  # a tree that defines this name speaks the scheme: its converted names are known units
-    threshold: dict[str, float]  # by unit: an unnoticed PG that must be PTE breaks user space, the reverse wastes memory
+    threshold: dict[
+        str, float
+    ]  # by unit: an unnoticed PG that must be PTE breaks user space, the reverse wastes memory
     dimensions: dict[str, Literal["pte", "pg"]]
     names: dict[str, dict[str, str]]
     policy: dict[str, Policy]
@@ -81,6 +84,11 @@ class Scheme(toml.Entry, frozen=True):
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
     names: dict[str, Name]
+    stems: tuple[bytes, ...] = ()
+
+    def concerns(self, content: bytes) -> bool:
+        """Can any name stand in `content`? A quick look that most files of a kernel tree fail."""
+        return any(stem in content for stem in self.stems)
 
     @property
     def family(self) -> tuple[str, ...]:
@@ -101,7 +109,7 @@ def vocabulary() -> Vocabulary:
         if n.name in names:
             raise RulesError(f"{toml.at(path, 'name', i)}: {n.name} is listed twice; remove one")
         names[n.name] = n
-    return Vocabulary(names)
+    return Vocabulary(names, tuple(s.encode() for s in loaded.stems))
 
 
 @cache
@@ -115,4 +123,9 @@ def scheme(name: str) -> Scheme:
     for n in vocabulary().names:
         if set(loaded.names.get(n, {})) != set(UNITS):
             raise RulesError(f"{path}: [names] must say what {n} becomes as pte and as pg")
+        for converted in (n, *loaded.names[n].values()):
+            if not vocabulary().concerns(converted.encode()):
+                raise RulesError(
+                    f"{path}: [names] {converted} holds none of the stems in vocabulary.toml; add one there"
+                )
     return loaded

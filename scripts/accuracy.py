@@ -82,7 +82,8 @@ def scanned(kernel: Path, scheme: str) -> Report:
 
 def _evaluate(gold: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location("evaluate", gold / "evaluate.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -157,7 +158,8 @@ def coverage(report: Report) -> list[str]:
     return [
         "## Coverage", "",
         f"- decided over the whole tree, outside inert: {share(list(report.sites))}",
-        f"- decided in {', '.join(CORE)} and the files directly in fs/: {share([s for s in report.sites if core(s)])}", "",
+        f"- decided in {', '.join(CORE)} and the files directly in fs/: "
+        + share([s for s in report.sites if core(s)]), "",
     ]  # fmt: skip
 
 

@@ -36,7 +36,9 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--flips", type=int, default=500)
     options.add_argument("--seed", type=int, default=1)
-    options.add_argument("--kernel", type=Path, default=Path(os.environ.get("PGCONV_KERNEL", ROOT / ".kernel/linux-6.12")))
+    options.add_argument(
+        "--kernel", type=Path, default=Path(os.environ.get("PGCONV_KERNEL", ROOT / ".kernel/linux-6.12"))
+    )
     args = options.parse_args()
     chosen = scheme("pte-pg")
     tree = open_tree(args.kernel)
@@ -54,8 +56,13 @@ def main() -> int:
     print(f"converted {len(uses):,} decided uses in {', '.join(DIRECTORIES)} in memory")
     print(f"findings on the unflipped tree: {len(before.sites)}, of them not named by the scan: {len(unnamed)}")
     for kind in (MISMATCH, MEETING):
-        print(f"  {kind}: {sum(s.rule == kind for s in before.sites)}, not named: {sum(s.rule == kind for s in unnamed)}")
-    print(f"flipped {len(flips)} (seed {args.seed}): found {len(flips) - len(missed)} ({1 - len(missed) / len(flips):.1%})")
+        print(
+            f"  {kind}: {sum(s.rule == kind for s in before.sites)}, not named: {sum(s.rule == kind for s in unnamed)}"
+        )
+    print(
+        f"flipped {len(flips)} (seed {args.seed}): found {len(flips) - len(missed)} "
+        f"({1 - len(missed) / len(flips):.1%})"
+    )
     for s in missed[:10]:
         print(f"  missed {s.path}:{s.line} {s.macro} ({s.rule})")
     return 0

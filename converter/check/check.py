@@ -50,7 +50,9 @@ def check(analysis: Analysis, chosen: Scheme) -> Report:
 
 def _mismatch(site: Site, written: str, unit: str) -> Site:
     claim = Evidence(site.path, site.line, f"{written} says {unit.upper()}")
-    return replace(site, macro=written, status="logic", rule=MISMATCH, against=(claim,), missing=f"write {site.replacement}")
+    return replace(
+        site, macro=written, status="logic", rule=MISMATCH, against=(claim,), missing=f"write {site.replacement}"
+    )
 
 
 def _meeting(graph: Graph, m: Meeting) -> Site:

@@ -84,10 +84,7 @@ class Decider:
         what = label if label in UNITS else "policy"
         kind = f"rule:{rule}" if rule is not None else f"units:{what}:{_bucket(cost)}:{_margin(margin)}"
         conflict = (
-            cost <= CONFLICT_NEAR
-            and margin <= CONFLICT_MARGIN
-            and {label, against} == {"pte", "pg"}
-            and rule is None
+            cost <= CONFLICT_NEAR and margin <= CONFLICT_MARGIN and {label, against} == {"pte", "pg"} and rule is None
         )
         return Verdict(label, cost, against, margin, "conflict" if conflict else kind, rule, conflict)
 
@@ -128,9 +125,9 @@ class Decider:
         return Site(
             path, use.line, use.col, use.name, use.function or None, status, unit,
             self.scheme.replacement(use.name, unit) if unit is not None else None,
-            self._role(use, v, rule, node), policy_key is not None and status == "decided", confidence, v.kind, evidence, against,
-            policy_key, name.kind, c.operation if c else "", c.expression if c else "", c.operands if c else (),
-            self._missing(use, v, status), not name.family,
+            self._role(use, v, rule, node), policy_key is not None and status == "decided", confidence, v.kind,
+            evidence, against, policy_key, name.kind, c.operation if c else "", c.expression if c else "",
+            c.operands if c else (), self._missing(use, v, status), not name.family,
         )  # fmt: skip
 
     def _chain(self, node: int, label: str) -> tuple[Evidence, ...]:
@@ -167,7 +164,9 @@ class Decider:
         seed = self._seed(start, v.label)
         if start >= self.graph.first_key and self.graph.keys[start - self.graph.first_key].startswith("X:"):
             return self.rules[self.graph.keys[start - self.graph.first_key][2:]].role
-        return role_of(self.scheme.unit_of(v.label), seed.dimension if seed else "", use.context.operation if use.context else "")
+        return role_of(
+            self.scheme.unit_of(v.label), seed.dimension if seed else "", use.context.operation if use.context else ""
+        )
 
     def _missing(self, use: Use, v: Verdict, status: str) -> str | None:
         if status == "decided":

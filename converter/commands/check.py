@@ -10,7 +10,18 @@ import typer
 from converter.check.check import check as run
 from converter.check.check import interest
 from converter.classify.record import summarise
-from converter.commands.common import Jobs, NoCache, Output, Revision, SchemeName, TreePath, choose, opened, progress, within
+from converter.commands.common import (
+    Jobs,
+    NoCache,
+    Output,
+    Revision,
+    SchemeName,
+    TreePath,
+    choose,
+    opened,
+    progress,
+    within,
+)
 from converter.errors import EXIT_FOUND
 from converter.report import FORMATS, findings, render
 from converter.report.output import write
@@ -39,7 +50,9 @@ def check(
         with progress(source.name) as report_progress:
             analysis = examine(source, cache, scheme, jobs, report_progress, interest=interest())
         if not converted(analysis, chosen):
-            analysis.warnings.append(f"no file defines {chosen.marker}: names of scheme {scheme} may mean something else here")
+            analysis.warnings.append(
+                f"no file defines {chosen.marker}: names of scheme {scheme} may mean something else here"
+            )
         report = run(analysis, chosen)
     sites = tuple(s for s in report.sites if within(s.path, paths))
     report = replace(report, sites=sites, summary=summarise(sites))

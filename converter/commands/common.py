@@ -16,8 +16,12 @@ from converter.tree import Tree, open_tree
 from converter.tree.cache import Cache, open_cache
 
 TreePath = Annotated[str | None, typer.Argument(help="An unpacked kernel tree, or a git repository (bare too).")]
-Revision = Annotated[str | None, typer.Option("--rev", metavar="REV", help="Read this revision from git, not the files.")]
-Output = Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="Write here, not to standard output.")]
+Revision = Annotated[
+    str | None, typer.Option("--rev", metavar="REV", help="Read this revision from git, not the files.")
+]
+Output = Annotated[
+    str | None, typer.Option("--output", "-o", metavar="FILE", help="Write here, not to standard output.")
+]
 SchemeName = Annotated[str, typer.Option("--scheme", help="pte-pg or mmupage.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Processes; one for each CPU by default.")]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Neither read nor write the cache.")]

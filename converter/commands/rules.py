@@ -15,7 +15,9 @@ from converter.vocabulary import scheme as load_scheme
 
 
 def rules(
-    stats: Annotated[bool, typer.Option("--stats", help="Measured share of right answers of each kind of evidence.")] = False,
+    stats: Annotated[
+        bool, typer.Option("--stats", help="Measured share of right answers of each kind of evidence.")
+    ] = False,
     output: Output = None,
     scheme: SchemeName = "pte-pg",
 ) -> None:

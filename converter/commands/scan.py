@@ -5,13 +5,24 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from converter.classify.record import Report, Site, summarise
-from converter.commands.common import Jobs, NoCache, Output, Revision, SchemeName, TreePath, choose, opened, progress, within
+from converter.commands.common import (
+    Jobs,
+    NoCache,
+    Output,
+    Revision,
+    SchemeName,
+    TreePath,
+    choose,
+    opened,
+    progress,
+    within,
+)
 from converter.report import FORMATS, render
 from converter.report.output import write
 from converter.report.text import show
@@ -21,7 +32,9 @@ from converter.vocabulary import vocabulary
 
 def scan(
     tree: TreePath = None,
-    paths: Annotated[list[str] | None, typer.Argument(help="Print only these files and directories of the tree.")] = None,
+    paths: Annotated[
+        list[str] | None, typer.Argument(help="Print only these files and directories of the tree.")
+    ] = None,
     rev: Revision = None,
     format_: Annotated[str, typer.Option("--format", help="text, json, jsonl, gcc or sarif.")] = "text",
     output: Output = None,
@@ -61,7 +74,9 @@ def scan(
         write(output, render(chosen, format_))
 
 
-def _restricted(report: Report, paths: list[str] | None, status: str | None, unit: str | None, role: str | None) -> Report:
+def _restricted(
+    report: Report, paths: list[str] | None, status: str | None, unit: str | None, role: str | None
+) -> Report:
     def wanted(s: Site) -> bool:
         if not within(s.path, paths):
             return False
@@ -94,9 +109,10 @@ def _difference(before: Report, after: Report) -> str:
 
 def _vocabulary(scheme_name: str) -> str:
     chosen = load_scheme(scheme_name)
-    rows = [("name", "kind", "pte", "pg", "group")]
+    rows: list[tuple[str, ...]] = [("name", "kind", "pte", "pg", "group")]
     for n in vocabulary().names.values():
-        rows.append((n.name, n.kind, *(chosen.names[n.name][u] for u in ("pte", "pg")), "family" if n.family else "derived"))
+        becomes = chosen.names[n.name]
+        rows.append((n.name, n.kind, becomes["pte"], becomes["pg"], "family" if n.family else "derived"))
     widths = [max(len(r[i]) for r in rows) for i in range(5)]
-    lines: list[Any] = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
     return "\n".join([f"scheme {chosen.scheme}: {chosen.why}", "", *lines]) + "\n"

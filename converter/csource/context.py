@@ -31,7 +31,7 @@ _STOP = {"compound_statement", "function_definition", "translation_unit", "ERROR
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """`operation` on the use and `operands` (the other sides); `sink`: what takes the result, as `kind`:`name`:`index`."""
+    """`operation` on the use, `operands` (the other sides), `sink`: what takes the result, as kind:name:index."""
 
     operation: str
     operands: tuple[str, ...]
@@ -49,7 +49,8 @@ def fold(raw: bytes, limit: int = 160) -> str:
 def of(node: Node, text: bytes, kind: str) -> Context:
     """Context of the identifier `node` (a vocabulary name of the given kind) in a piece's text."""
     cur = node
-    operation, operands, stepped = "value", (), ""
+    operation, stepped = "value", ""
+    operands: tuple[str, ...] = ()
     parent = cur.parent
     while parent is not None:
         t = parent.type
@@ -101,7 +102,11 @@ def of(node: Node, text: bytes, kind: str) -> Context:
             break
         if t == "argument_list":
             call = parent.parent
-            callee = fold(_raw(call.child_by_field_name("function"), text)) if call and call.type == "call_expression" else ""
+            callee = (
+                fold(_raw(call.child_by_field_name("function"), text))
+                if call and call.type == "call_expression"
+                else ""
+            )
             if callee in _TRANSPARENT and call is not None:
                 cur, parent = call, call.parent
                 continue

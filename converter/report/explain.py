@@ -19,7 +19,7 @@ def render(site: Site, source: SourceLine, missing: tuple[str, ...] = ()) -> str
 def _lines(site: Site, source: SourceLine, missing: tuple[str, ...]) -> Iterator[str]:
     where = f" in {site.function}()" if site.function else ""
     yield f"{site.path}:{site.line}:{site.col}: {site.macro}{where}"
-    yield f"    {source(site.path, site.line).strip()}"
+    yield f"    {_flat(source(site.path, site.line))}"
     unit = site.unit.upper() if site.unit else "none"
     guess = "" if site.status == "decided" else " (best guess)" if site.unit else ""
     yield f"  status       {site.status}"
@@ -47,6 +47,10 @@ def _chain(steps: tuple[Evidence, ...], source: SourceLine) -> Iterator[str]:
     for number, step in enumerate(steps, 1):
         place = f"{step.path}:{step.line}" if step.line else step.path
         yield f"  {number}. {place}: {step.why}" if place else f"  {number}. {step.why}"
-        text = source(step.path, step.line).strip() if step.line else ""
+        text = _flat(source(step.path, step.line)) if step.line else ""
         if text:
             yield f"        {text}"
+
+
+def _flat(line: str) -> str:
+    return " ".join(line.split())

@@ -10,7 +10,8 @@ _STRUCT = re.compile(rb"^(?:typedef )?(?:struct|union)\s+(\w+)\s*\{", re.M)
 _END = re.compile(rb"^\}", re.M)
 _MEMBER = re.compile(rb"\b((?:struct|union)\s+\w+|\w+_t)\s+(\**)\s*(\w+)\s*(\[)?[^;,(){}]*([;,])")
 _RETURNS = re.compile(
-    rb"^(?:static\s+|extern\s+|inline\s+|__always_inline\s+|__must_check\s+|const\s+)*(struct\s+\w+)\s*\*\s*(\w+)\s*\(", re.M
+    rb"^(?:static\s+|extern\s+|inline\s+|__always_inline\s+|__must_check\s+|const\s+)*(struct\s+\w+)\s*\*\s*(\w+)\s*\(",
+    re.M,
 )
 
 

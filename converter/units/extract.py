@@ -8,23 +8,13 @@ constant says that the value is a member of the page-size family, as (form, use 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from tree_sitter import Node
 
+from converter.units.arithmetic import Arithmetic
 from converter.units.edges import Edge
 from converter.units.facts import Facts
-
-
-class Value(NamedTuple):
-    node: int | None = None
-    type: str = ""
-    depth: int = 0
-    constant: tuple[str, int] | None = None
-
-
-NOTHING = Value()
-Arithmetic = dict[str, dict[str, object]]
+from converter.units.quantities import NOTHING, Names, Value, short
 
 SCALAR = "N:scalar"
 """The hint for names that hold plain numbers."""
@@ -34,42 +24,13 @@ _SCALAR = {"primitive_type", "sized_type_specifier"}
 _FORM = {"size": "size", "shift": "shift", "mask": "mask"}
 
 
-class Names(NamedTuple):
-    """What the walk must recognise: family and derived names (kind, result, pinned unit), arithmetic, hints."""
+class Extractor(Arithmetic):
+    """Extracts the pieces of one file into `facts`."""
 
-    family: dict[bytes, tuple[str, str, str | None]]
-    through: dict[str, int]
-    choice: dict[str, list[int]]
-    round: frozenset[str]
-    predicate: frozenset[str]
-    divide: frozenset[str]
-    multiply: frozenset[str]
-    shift: frozenset[str]
-    typed: dict[str, int]
-    variables: dict[str, str]
-    relations: dict[str, tuple[tuple[int, int], ...]]
-    hint: Callable[[str], str | None]  # name of a variable -> hint, or None
-    type_hint: Callable[[str, int], str | None]  # C type and pointer depth -> hint, or None
-
-
-class Extractor:
-    """Extracts the pieces of one file into `facts`. `static` holds the names that are private to the file."""
-
-    def __init__(self, facts: Facts, names: Names, path: str, static: frozenset[str], line_of: Callable[[int], int]) -> None:
-        self.facts = facts
-        self.names = names
-        self.path = path
-        self.static = static
-        self.line_of = line_of
-        self._keys: dict[str, int] = {}
-        self.uses: dict[int, tuple[int, Node]] = {}  # byte offset in the file -> use node, syntax node
-        self._operand_types: dict[int, set[str]] = {}  # use node -> C types of what it is combined with
-        self._offsets: dict[int, int] = {}  # what is left inside a page -> the use that made it
-        self._text = b""
-        self._base = 0
-        self._function = ""
-        self._vars: dict[str, Value] = {}
-        self._alias: dict[bytes, Value] = {}
+    def __init__(
+        self, facts: Facts, names: Names, path: str, static: frozenset[str], line_of: Callable[[int], int]
+    ) -> None:
+        super().__init__(facts, names, path, static, line_of)
         self._expr: dict[str, Callable[[Node], Value]] = {
             "identifier": self._identifier,
             "field_expression": self._field,
@@ -98,48 +59,6 @@ class Extractor:
             "compound_literal_expression": self._compound_literal,
         }
 
-    # nodes and edges
-
-    def key(self, name: str) -> int:
-        found = self._keys.get(name)
-        if found is None:
-            self.facts.keys.append(name)
-            found = self._keys[name] = -len(self.facts.keys)
-        return found
-
-    def fresh(self, name: str) -> int:
-        self.facts.locals.append(name)
-        return len(self.facts.locals) - 1
-
-    def edge(self, a: int | None, b: int | None, kind: Edge, node: Node) -> None:
-        if a is not None and b is not None and a != b:
-            self.facts.edges.extend((a, b, kind, self.line_of(self._base + node.start_byte)))
-
-    def own(self, name: str) -> str:
-        """The global name of a function or macro of this file: private ones carry the path."""
-        return f"{self.path}:{name}" if name in self.static else name
-
-    def types_at(self, node: Node) -> set[str]:
-        """C types of the operands of the use at a syntax node, `struct page*` style."""
-        seen = self.uses.get(self._base + node.start_byte)
-        return self._operand_types.get(seen[0], set()) if seen is not None else set()
-
-    def _operand(self, use: int, value: Value) -> None:
-        if value.type and not value.type.startswith("@"):
-            self._operand_types.setdefault(use, set()).add(value.type + "*" * max(value.depth, 0))
-
-    def _variable(self, name: str, type_: str, depth: int, node: Node) -> Value:
-        n = self.fresh(name)
-        hint = self.names.hint(name)
-        if hint is not None:
-            self.edge(n, self.key(hint), Edge.NAME, node)
-        hint = self.names.type_hint(type_, depth)
-        if hint is not None:
-            self.edge(n, self.key(hint), Edge.TYPE, node)
-        return Value(n, type_, depth)
-
-    # pieces
-
     def run(self, root: Node, text: bytes, base: int, function: str = "") -> None:
         """Walk one parsed piece; `base` is the byte offset of `text` in the file."""
         self._text, self._base = text, base
@@ -166,11 +85,6 @@ class Extractor:
             v = self.walk(s.named_children[0] if s.type == "expression_statement" and s.named_children else s)
             if s.type == "expression_statement" and s is statements[-1]:
                 self.edge(v.node, result, Edge.RETURN, s)
-
-    def _begin(self, function: str) -> None:
-        self._function = function
-        self._vars = {}
-        self._alias = {}
 
     def _top(self, node: Node) -> None:
         if node.type == "function_definition":
@@ -212,8 +126,6 @@ class Extractor:
         if node.type == "macro_type_specifier":
             return ""
         return self._str(node)
-
-    # statements
 
     def walk(self, node: Node) -> Value:
         handler = self._expr.get(node.type)
@@ -346,11 +258,6 @@ class Extractor:
         self._value_of_children(node)
         return NOTHING
 
-    # expressions
-
-    def _str(self, node: Node) -> str:
-        return self._text[node.start_byte : node.end_byte].decode("utf-8", "replace")
-
     def _literal(self, node: Node) -> Value:
         return NOTHING
 
@@ -358,23 +265,6 @@ class Extractor:
         if node.named_child_count:
             self._value_of_children(node)
         return NOTHING
-
-    def _global(self, name: str) -> str:
-        if name in self.static or (self.path.endswith(".c") and not name.isupper()):
-            return f"{self.path}:{name}"
-        return name
-
-    def _use(self, node: Node, word: bytes) -> int:
-        offset = self._base + node.start_byte
-        seen = self.uses.get(offset)
-        if seen is not None:
-            return seen[0]
-        kind, _, pinned = self.names.family[word]
-        n = self.fresh(word.decode())
-        self.uses[offset] = (n, node)
-        if pinned is not None:
-            self.edge(n, self.key("U:" + pinned), Edge.RULE, node)
-        return n
 
     def _identifier(self, node: Node) -> Value:
         word = self._text[node.start_byte : node.end_byte]
@@ -521,19 +411,6 @@ class Extractor:
         sides = [self.walk(c) for f in ("consequence", "alternative") if (c := node.child_by_field_name(f)) is not None]
         return self._either(sides, node)
 
-    def _either(self, sides: list[Value], node: Node) -> Value:
-        """One of several values of equal unit."""
-        known = [v for v in sides if v.node is not None]
-        if not known:
-            return NOTHING
-        if len(known) == 1 and known[0].constant is None:
-            return known[0]
-        n = self.fresh(_short(self._str(node)))
-        for v in known:
-            self.edge(n, v.node, Edge.EXTENT if v.constant else Edge.CHOICE, node)
-        first = next((v for v in known if v.constant is None), NOTHING)
-        return Value(n, first.type, first.depth)
-
     def _assignment(self, node: Node) -> Value:
         left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
         sign = node.child_by_field_name("operator")
@@ -568,124 +445,6 @@ class Extractor:
             return NOTHING
         return self._operate(sign.type, self.walk(left), self.walk(right), node)
 
-    def _operate(self, sign: str, a: Value, b: Value, node: Node) -> Value:
-        if sign in ("&&", "||"):
-            return NOTHING
-        if a.constant is None and b.constant is None:
-            return self._plain(sign, a, b, node)
-        if b.constant is not None:
-            form, use = b.constant
-            if sign == ">>" and form == "shift":
-                return self._to_count(a, use, node)
-            if sign == "<<" and form == "shift":
-                return self._to_bytes(a, use, node)
-            if form == "size":
-                if sign == "*":
-                    return self._to_bytes(a, use, node)
-                if sign == "/":
-                    return self._to_count(a, use, node)
-                if sign == "%":
-                    return self._split(a, use, node)
-            if sign == "&" and form == "low":
-                return self._split(a, use, node)
-            if sign == "&" and form == "mask":
-                return self._rounded(a, use, node)
-            if sign == "-" and form == "shift" and a.constant is None:
-                self.edge(use, a.node, Edge.EXTENT, node)  # HPAGE_SHIFT - PAGE_SHIFT: an order
-                return Value(use)
-        if a.constant is not None:
-            form, use = a.constant
-            if b.constant is None:
-                if sign == "*" and form == "size":
-                    return self._to_bytes(b, use, node)
-                if sign == "<<" and form == "size":  # PAGE_SIZE << order
-                    self.edge(use, b.node, Edge.COUNT, node)
-                    n = self.fresh(_short(self._str(node)))
-                    self.edge(n, use, Edge.GRANULE, node)
-                    return Value(n)
-                if sign in ("+", "-"):
-                    if b.node is None:  # PAGE_SIZE - 1, PAGE_SHIFT - 9
-                        if form == "size" and sign == "-" and self._str(node).endswith("1"):
-                            return Value(use, constant=("low", use))
-                        return Value(use, constant=a.constant)
-                    inner = self._offsets.get(b.node)
-                    if sign == "-" and inner is not None:  # PAGE_SIZE - offset_in_page(x): one page
-                        self.edge(use, inner, Edge.COUNT, node)
-                    kind = Edge.COUNT if form == "shift" else Edge.CHOICE if sign == "-" else Edge.EXTENT  # PAGE_SHIFT + order
-                    self.edge(use, b.node, kind, node)
-                    return Value(b.node if form == "size" else use, constant=a.constant if form == "shift" else None)
-                if sign == "/":
-                    return NOTHING
-                if sign == "&" and form == "low":
-                    return self._split(b, use, node)
-                if sign == "&" and form == "mask":
-                    return self._rounded(b, use, node)
-            elif sign in ("-", "+", "/", "|", ">>", "<<"):
-                return Value(a.node)
-        other, use = (a, b.constant[1]) if b.constant is not None else (b, a.constant[1] if a.constant else 0)
-        self._operand(use, other)
-        if other.node is None:
-            if sign in ("<<",) and b.constant is not None and b.constant[0] == "shift":
-                return Value(use, constant=("size", use))  # 1 << PAGE_SHIFT
-            return Value(use)
-        self.edge(other.node, use, Edge.EXTENT, node)
-        return NOTHING if sign in _COMPARE else Value(other.node, other.type, other.depth)
-
-    def _plain(self, sign: str, a: Value, b: Value, node: Node) -> Value:
-        """Arithmetic that no family name takes part in."""
-        if sign in _COMPARE:
-            self.edge(a.node, b.node, Edge.COMPARE, node)
-            return NOTHING
-        if sign in ("+", "-", "|", "&"):
-            if a.node is None:
-                return b
-            if b.node is not None:
-                if sign != "&":
-                    self.edge(a.node, b.node, Edge.ADD, node)
-            return a
-        if sign == "<<":
-            if a.node is None:
-                return b  # 1 << order: a count in the unit that the order is the logarithm of
-            return NOTHING
-        return NOTHING
-
-    # the family's own operations
-
-    def _to_count(self, value: Value, use: int, node: Node) -> Value:
-        self._operand(use, value)
-        self.edge(value.node, use, Edge.BYTES, node)
-        return Value(use)
-
-    def _to_bytes(self, value: Value, use: int, node: Node) -> Value:
-        self._operand(use, value)
-        if value.node is None:
-            if node.type == "binary_expression":
-                left = node.child_by_field_name("left")
-                if left is not None and self._text[left.start_byte : left.end_byte].rstrip(b"UuLl)").lstrip(b"(") == b"1":
-                    return Value(use, constant=("size", use))
-            return Value(use)
-        self.edge(value.node, use, Edge.COUNT, node)
-        n = self.fresh(_short(self._str(node)))
-        self.edge(n, use, Edge.CONVERTED, node)
-        return Value(n)
-
-    def _rounded(self, value: Value, use: int, node: Node) -> Value:
-        self._operand(use, value)
-        self.edge(value.node, use, Edge.ROUNDED, node)
-        n = self.fresh(_short(self._str(node)))
-        self.edge(n, use, Edge.GRANULE, node)
-        return Value(n, value.type, value.depth)
-
-    def _split(self, value: Value, use: int, node: Node) -> Value:
-        self._operand(use, value)
-        self.edge(value.node, use, Edge.SPLIT, node)
-        n = self.fresh(_short(self._str(node)))
-        self.edge(n, use, Edge.OFFSET, node)
-        self._offsets[n] = use
-        return Value(n)
-
-    # calls
-
     def _call(self, node: Node) -> Value:
         function, arguments = node.child_by_field_name("function"), node.child_by_field_name("arguments")
         if function is None or arguments is None:
@@ -699,7 +458,7 @@ class Extractor:
             if f.type.startswith("@F:"):
                 for i, v in enumerate(values):
                     self.edge(v.node, self.key(f"P:{f.type[1:]}/{i}"), Edge.ARGUMENT, node)
-                n = self.fresh(_short(self._str(node)))
+                n = self.fresh(short(self._str(node)))
                 self.edge(n, self.key(f"R:{f.type[1:]}"), Edge.RETURN, node)
                 return Value(n, f"@R:{f.type[1:]}", 1)
             return NOTHING
@@ -738,16 +497,15 @@ class Extractor:
                 if values[1].node is not None:
                     self.edge(values[0].node, values[1].node, Edge.EXTENT, node)
                 return values[0]
+        if names.silent(name):
+            return self._related(name, values, self.fresh(name), node)
         own = self.own(name)
         for i, v in enumerate(values):
             if v.node is not None:
                 self.edge(v.node, self.key(f"P:{own}/{i}"), Edge.ARGUMENT, args[i])
-        n = self.fresh(_short(self._str(node)))
+        n = self.fresh(short(self._str(node)))
         self.edge(n, self.key(f"R:{own}"), Edge.RETURN, node)
-        for i, j in names.relations.get(name, ()):
-            if i < len(values) and j < len(values):
-                self.edge(values[i].node if i >= 0 else n, values[j].node, Edge.CHOICE, node)
-        return Value(n, f"@R:{own}", 1)
+        return self._related(name, values, n, node)._replace(type=f"@R:{own}", depth=1)
 
     def _family_call(self, function: Node, word: bytes, values: list[Value], node: Node) -> Value:
         use = self._use(function, word)
@@ -765,11 +523,6 @@ class Extractor:
         if result == "count":
             return self._to_count(first, use, node)
         return Value(use)
-
-
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= 48 else text[:45] + "..."
 
 
 def _steps(node: Node) -> bool:

@@ -35,7 +35,9 @@ class Flow(_Ints):
     """Edges, flat: a, b, kind, line, a, b, ..."""
 
     def __new__(cls, raw: bytes = b"") -> Flow:
-        return super().__new__(cls, "i", raw)
+        made = super().__new__(cls, "i", raw)
+        assert isinstance(made, Flow)
+        return made
 
 
 @dataclass(slots=True)

@@ -199,7 +199,7 @@ def _seed(key: str, seeds: Mapping[str, Seed]) -> Seed | None:
 
 
 def costs(graph: Graph) -> Ints:
-    """Cost of each edge. A call is dearer than the signature it calls: two callers of one function say little of each other."""
+    """Cost of each edge. Without a signature a call is dearer: two callers of one function say little of each other."""
     table = np.array([COST[Edge(k)] for k in range(len(Edge))], np.int32)
     cost = table[graph.edges[:, 2]]
     known = np.zeros(graph.size, np.bool_)

@@ -18,7 +18,7 @@ from converter.units.signatures import Seed
 _BETWEEN = (Edge.ASSIGN, Edge.COMPARE, Edge.ADD, Edge.CHOICE, Edge.RETURN, Edge.ARGUMENT)
 _DIRECT = (Edge.MEMBER, Edge.RETURN)
 _CONVERTED = Seed("pfn", 0, "a count that was converted is a number of bytes", "the code", "byte")
-_COUNTS = ("pte", "pg", "pfn")
+_BYTES = ("pte", "pg", "pfn", "phys")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def meetings(graph: Graph, label_of: dict[str, str]) -> list[Meeting]:
     kinds = graph.edges[:, 2]
     for e in np.flatnonzero(np.isin(kinds, (*_DIRECT, Edge.CONVERTED))):
         a, b = int(graph.edges[e, 0]), int(graph.edges[e, 1])
-        if kind_is(graph, e, Edge.CONVERTED):
+        if kinds[e] == Edge.CONVERTED:
             direct.setdefault(a, _CONVERTED)
         elif b in known and a < graph.first_key and a not in direct:
             name = graph.keys[b - graph.first_key]
@@ -72,14 +72,10 @@ def meetings(graph: Graph, label_of: dict[str, str]) -> list[Meeting]:
     return found
 
 
-def kind_is(graph: Graph, edge: int, kind: Edge) -> bool:
-    return int(graph.edges[edge, 2]) == kind
-
-
 def _clash(a: Seed, b: Seed, label_of: dict[str, str], kind: Edge) -> bool:
     if a.measure == b.measure == "count":
         units = {label_of.get(a.dimension, ""), label_of.get(b.dimension, "")}
         return units == {"pte", "pg"}
-    if {a.measure, b.measure} == {"count", "byte"} and a.dimension in _COUNTS + ("phys",) and b.dimension in _COUNTS + ("phys",):
+    if {a.measure, b.measure} == {"count", "byte"} and a.dimension in _BYTES and b.dimension in _BYTES:
         return kind != Edge.RETURN
     return False

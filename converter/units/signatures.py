@@ -162,7 +162,8 @@ def signatures(extra: Path | None = None) -> Signatures:
 def _callables(
     path: Path, loaded: SignatureFile, seeds: dict[str, Seed], relations: dict[str, tuple[tuple[int, int], ...]]
 ) -> None:
-    for f in (*loaded.function, *loaded.macro):
+    entries: tuple[Function | Macro, ...] = (*loaded.function, *loaded.macro)
+    for f in entries:
         if isinstance(f, Macro) and f.params is None:
             _put(seeds, f"V:{f.name}", f.unit, f, f.name)
             continue

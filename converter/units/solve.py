@@ -73,7 +73,8 @@ class _Adjacency:
         if not total:
             return np.zeros(0, np.int64)
         before = np.repeat(np.cumsum(counts) - counts, counts)
-        return np.repeat(starts, counts) + np.arange(total) - before
+        around: NDArray[np.int64] = np.repeat(starts, counts) + np.arange(total) - before
+        return around
 
 
 def solve(graph: Graph, label_of: Mapping[str, str], silent: Collection[str] = ()) -> Solution:

@@ -15,7 +15,9 @@ class _NoReader:
     """A tree in memory: what is asked of it is known already."""
 
 
-def analysis_of(files: dict[str, str], scheme_name: str = "pte-pg", interest: frozenset[bytes] = frozenset()) -> Analysis:
+def analysis_of(
+    files: dict[str, str], scheme_name: str = "pte-pg", interest: frozenset[bytes] = frozenset()
+) -> Analysis:
     """Facts of a tree in memory."""
     facts = {p: analyse(p, text.encode(), scheme_name, "", interest) for p, text in sorted(files.items())}
     known = {p: f for p, f in facts.items() if f is not None}

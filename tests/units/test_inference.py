@@ -151,7 +151,9 @@ void f(struct vm_area_struct *v, unsigned long n)
 
 @pytest.mark.parametrize("key", ["mm->locked_vm", "rlimit(RLIMIT_MEMLOCK)"])
 def test_a_free_choice_is_reported_as_policy(sites: Sites, key: str) -> None:
-    (site,) = [s for s in sites(f"unsigned long f(struct mm_struct *mm) {{ return {key} << PAGE_SHIFT; }}") if not s.derived]
+    (site,) = [
+        s for s in sites(f"unsigned long f(struct mm_struct *mm) {{ return {key} << PAGE_SHIFT; }}") if not s.derived
+    ]
     assert site.policy
     assert site.policy_key == "vm-accounting"
 

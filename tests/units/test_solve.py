@@ -53,8 +53,12 @@ def dijkstra(graph: Graph, label: str) -> list[int]:
 def graphs(draw: st.DrawFn) -> Graph:
     size = draw(st.integers(2, 12))
     node = st.integers(0, size - 1)
-    edges = draw(st.lists(st.tuples(node, node, st.sampled_from(KINDS)).filter(lambda e: e[0] != e[1]), min_size=1, max_size=24))
-    seeded = draw(st.dictionaries(node, st.tuples(st.sampled_from(["pte", "pg"]), st.integers(0, 3)), min_size=1, max_size=4))
+    edges = draw(
+        st.lists(st.tuples(node, node, st.sampled_from(KINDS)).filter(lambda e: e[0] != e[1]), min_size=1, max_size=24)
+    )
+    seeded = draw(
+        st.dictionaries(node, st.tuples(st.sampled_from(["pte", "pg"]), st.integers(0, 3)), min_size=1, max_size=4)
+    )
     return graph_of(size, edges, {n: Seed(d, c, "", "") for n, (d, c) in seeded.items()})
 
 

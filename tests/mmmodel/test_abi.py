@@ -1,5 +1,6 @@
 """The model against the kernel of this machine."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -8,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, multiple, rule
+from typer.testing import CliRunner
 
+from converter.commands import sim_abi
 from converter.errors import InputError
 from converter.mmmodel import abi, uapi
 from converter.mmmodel.abi import Difference
@@ -176,6 +180,30 @@ def test_a_wrong_errno_is_found_and_shrunk_to_the_call(monkeypatch: pytest.Monke
     small = abi.shrink(report.difference)
     assert [op.name for op in small.program] == ["msync"]
     assert "on the kernel, 0x0 on the model" in small.said
+
+
+def command() -> typer.Typer:
+    app = typer.Typer()
+    app.command()(sim_abi.abi)
+    return app
+
+
+def test_the_command_says_what_it_ran_and_that_nothing_differs() -> None:
+    done = CliRunner().invoke(command(), ["--ops", "300", "--seed", "4", "--pg", "16K"])
+    assert done.exit_code == 0
+    assert "300 operations in 3 programs at PG_SIZE 16K" in done.output
+    assert "no difference between the kernel and the model" in done.output
+
+
+def test_the_command_prints_a_difference_as_programs_and_exits_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MM, "munlock", lambda self, addr, length: -1)
+    done = CliRunner().invoke(command(), ["--ops", "20000", "--seed", "1", "--pg", "64K"])
+    assert done.exit_code == 1
+    assert "munlock returned" in done.output
+    assert "show(0, op_munlock(" in done.output
+    assert "#include <sys/mman.h>" in done.output
+    data = CliRunner().invoke(command(), ["--ops", "20000", "--seed", "1", "--pg", "64K", "--json"])
+    assert json.loads(data.output)["difference"]["program"][0][1] == "munlock"
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc to compile the printed C program")

@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 
-.PHONY: help demo test bench accuracy kernel clean
+.PHONY: help demo test bench accuracy mutants kernel clean
 
 help:
 	@echo 'make demo      scan the bundled kernel-like tree and show what pgconv does'
@@ -15,6 +15,7 @@ help:
 	@echo 'make kernel    fetch Debian'"'"'s Linux source to .kernel/linux-$(VERSION); VERSION=7.2 for the newest'
 	@echo 'make bench     speed and memory on that tree, as ratios measured in one run'
 	@echo 'make accuracy  score a scan of that tree against labelled uses'
+	@echo 'make mutants   turn decided uses to the other unit: does the unit checker notice?'
 	@echo 'make clean     remove what was built; .venv and .kernel stay'
 
 demo: $(STAMP)
@@ -30,6 +31,9 @@ bench: $(STAMP) kernel
 
 accuracy: $(STAMP) kernel
 	$(BIN)/python scripts/accuracy.py
+
+mutants: $(STAMP) kernel
+	$(BIN)/python scripts/mutants.py
 
 kernel: python
 	@$(PYTHON) scripts/kernel.py $(VERSION)

@@ -11,4 +11,5 @@ show() {
 show pgconv scan fixtures/tree
 show pgconv scan fixtures/tree mm/mremap.c --format gcc
 show pgconv scan fixtures/tree --status logic --format gcc
+show pgconv explain fixtures/tree mm/mremap.c:22
 show pgconv sim run mremap-storm --pg 4K,64K

@@ -172,7 +172,8 @@ class Decider:
         if status == "decided":
             return None
         if status == "logic":
-            return "which of the two is meant? the code uses one quantity in both units"
+            rule = self.rules.get(v.rule) if v.rule is not None else None
+            return rule.why if rule is not None else "one quantity is used in both units here: which is meant?"
         if v.label is None:
             operands = use.context.operands if use.context else ()
             return f"the unit of {operands[0]} is unknown" if operands else "no unit reaches this use"

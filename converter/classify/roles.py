@@ -186,8 +186,6 @@ def inert_directory(directory: str) -> str:
     probe = PurePosixPath(directory)
     for pattern, why in _inert_places():
         for d in (probe, *probe.parents):
-            if d.match(pattern) and len(d.parts) >= len(PurePosixPath(pattern).parts):
-                if "/" not in pattern and len(d.parts) != 1:
-                    continue
+            if len(d.parts) == pattern.count("/") + 1 and d.match(pattern):
                 return why
     return ""

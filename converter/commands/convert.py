@@ -65,6 +65,8 @@ def convert(
 
         with progress(source.name) as report_progress:
             report = decisions(source, cache, scheme, jobs, report_progress)
+        for warning in (*report.warnings, *cache.warnings):
+            print(f"pgconv: warning: {warning}", file=sys.stderr)
     # With PATH, a diff is of those files; a series has to build, so it always brings what it needs.
     prepare = output is not None or not prefixes
     options = Options("review" in (include or ()), tuple(step or ()), tuple(p for p in prefixes if p), prepare)

@@ -15,20 +15,20 @@ from converter.classify.roles import Place, Rules, rules
 from converter.csource import context
 from converter.csource.normalise import normalise
 from converter.csource.pieces import Piece, Source, function_name
-from converter.csource.text import Directive, Lines
+from converter.csource.text import Directive, Lines, hidden
 from converter.units.declared import declared
 from converter.units.edges import Edge
 from converter.units.extract import Extractor
 from converter.units.facts import Facts, Use
 from converter.units.quantities import Names
-from converter.units.signatures import signatures
+from converter.units.signatures import interesting, signatures
 from converter.vocabulary import scheme, vocabulary
 
 LARGE = 16 << 20
 """Files above this size are searched, not parsed (generated headers)."""
 
-DECLARING = ("include/", "mm/", "fs/", "kernel/", "block/")
-"""Where headers without a use are asked for the types that they declare."""
+CORE = ("mm/", "fs/", "kernel/", "block/", "ipc/", "io_uring/")
+"""Where files without a use are walked too: the code in which units flow from one function to the next."""
 
 _PREFIX = b"void _(void){"
 _SUFFIX = b"\n;}"
@@ -104,36 +104,30 @@ def _parser() -> Parser:
     return Parser(Language(tree_sitter_c.language()))
 
 
-def analyse(
-    path: str, content: bytes, scheme_name: str, inert: str = "", interest: frozenset[bytes] = frozenset()
-) -> Facts | None:
-    """Facts of one file; None where it holds nothing of interest. `inert` says why the file's directory is inert.
-
-    `interest`: identifiers whose functions are walked although no vocabulary name stands in them.
-    """
+def analyse(path: str, content: bytes, scheme_name: str, inert: str = "") -> Facts | None:
+    """Facts of one file; None where it holds nothing of interest. `inert` says why the file's directory is inert."""
     marks = list(_pattern(scheme_name).finditer(content)) if vocabulary().concerns(content) else []
     vocab = vocabulary().names
     facts = Facts()
-    if not marks and not (interest and path.endswith((".c", ".h")) and not inert):
-        if path.endswith(".h") and path.startswith(DECLARING) and _DECLARES.search(content):
+    walked = path.endswith((".c", ".h")) and not inert
+    if not marks and not (walked and path.startswith(CORE)):
+        if path.endswith(".h") and path.startswith("include/") and _DECLARES.search(content):
             declared(Source(content).code, facts)
         return facts if facts.structs or facts.returns else None
     lines = Lines(content)
     assembler = not path.endswith((".c", ".h"))
     if inert or len(content) > LARGE:
-        masked = None if inert else Source(content, assembler).masked
+        covered = set() if inert else hidden(content, [m.start() for m in marks])
         for m in marks:
             if m.group().decode() in vocab:
-                why = inert or (
-                    "comment or string" if masked is not None and masked[m.start()] != content[m.start()] else ""
-                )
-                facts.uses.append(_use(m, lines, inert=why))
-        if len(content) > LARGE and not inert:
-            facts.warnings.append(f"{path}: {len(content) >> 20} MB, too large to parse; its uses stay open")
+                facts.uses.append(_use(m, lines, inert=inert or ("comment or string" if m.start() in covered else "")))
+        if not inert:
+            facts.warnings.append(f"larger than {LARGE >> 20} MiB: searched, not parsed; its uses stay open")
         return facts
     file = _File(path, content, Source(content, assembler), lines, facts, scheme_name, assembler)
-    if interest and not assembler:
-        marks += [m for m in _IDENTIFIER.finditer(file.source.code) if m.group() in interest]
+    if walked:
+        words = interesting()
+        marks += [m for m in _IDENTIFIER.finditer(file.source.code) if m.group() in words]
     file.run(marks)
     return facts
 

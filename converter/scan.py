@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import astuple, dataclass, replace
 from functools import cache as once
 from functools import partial
@@ -18,7 +19,7 @@ from converter.classify.confidence import confidence
 from converter.classify.decide import Decider
 from converter.classify.record import Report, Site, summarise
 from converter.classify.roles import LOGIC, inert_directory, rules
-from converter.tree import Entry, Reader, Tree, Unreadable
+from converter.tree import Entry, Problems, Reader, Tree, Unreadable
 from converter.tree.cache import Cache, tree_digest
 from converter.tree.entry import blob_id
 from converter.tree.pool import Lost, chunked, run
@@ -47,10 +48,9 @@ class Found:
 class Worker:
     """Runs in a process of its own: reads files, extracts facts."""
 
-    def __init__(self, reader: Reader, scheme_name: str, interest: frozenset[bytes] = frozenset()) -> None:
+    def __init__(self, reader: Reader, scheme_name: str) -> None:
         self.reader = reader
         self.scheme_name = scheme_name
-        self.interest = interest
 
     def __call__(self, entries: Sequence[Entry]) -> list[Found]:
         found = []
@@ -59,7 +59,7 @@ class Worker:
                 found.append(Found(entry.path, entry.size, "", b"", content.reason))
                 continue
             inert = inert_directory(os.path.dirname(entry.path))
-            facts = analyse(entry.path, content, self.scheme_name, inert, self.interest)
+            facts = analyse(entry.path, content, self.scheme_name, inert)
             digest = entry.blob or blob_id(content)
             found.append(Found(entry.path, entry.size, digest, encode(facts) if facts is not None else b""))
         return found
@@ -118,34 +118,33 @@ def examine(
     jobs: int | None = None,
     progress: Progress | None = None,
     known: dict[str, str] | None = None,
-    interest: frozenset[bytes] = frozenset(),
 ) -> Analysis:
-    """Facts of every file, from the cache where the content is known. `interest`: see converter.analyse."""
-    kind = "facts-interest" if interest else "facts"
+    """Facts of every file, from the cache where the content is known."""
     key = f"{engine_version()}:{data.rules_version()}:{scheme_name}"
     digests = dict(cache.digests(tree) if known is None else known)
-    kept = cache.get_many(kind, key, {_fact_key(p, d) for p, d in digests.items()})
+    kept = cache.get_many("facts", key, {_fact_key(p, d) for p, d in digests.items()})
     pending = [e for e in tree.entries if e.path not in digests or _fact_key(e.path, digests[e.path]) not in kept]
     raw: dict[str, bytes] = {p: kept[_fact_key(p, d)] for p, d in digests.items() if _fact_key(p, d) in kept}
     fresh: dict[str, bytes] = {}
-    warnings = list(tree.warnings)
+    problems = Problems()
     total = sum(e.size for e in pending)
     done = 0
-    make = partial(Worker, tree.reader, scheme_name, interest)
-    for result in run(make, chunked(pending, lambda e: e.size), jobs or os.cpu_count() or 1):
-        if isinstance(result, Lost):
-            warnings.append(f"{result.item.path}: not scanned: {result.reason}")
-            done += result.item.size
-            continue
-        for found in result:
-            done += found.size
-            if found.problem:
-                warnings.append(f"{found.path}: not read: {found.problem}")
+    make = partial(Worker, tree.reader, scheme_name)
+    with closing(run(make, chunked(pending, lambda e: e.size), jobs or os.cpu_count() or 1)) as results:
+        for result in results:
+            if isinstance(result, Lost):
+                problems.add(f"not scanned: {result.reason}", result.item.path)
+                done += result.item.size
                 continue
-            digests[found.path] = found.digest
-            raw[found.path] = fresh[_fact_key(found.path, found.digest)] = found.facts
-        if progress is not None:
-            progress(done, total)
+            for found in result:
+                done += found.size
+                if found.problem:
+                    problems.add(f"not read: {found.problem}", found.path)
+                    continue
+                digests[found.path] = found.digest
+                raw[found.path] = fresh[_fact_key(found.path, found.digest)] = found.facts
+            if progress is not None:
+                progress(done, total)
     paths, facts = [], []
     for path in sorted(raw):
         if raw[path]:
@@ -153,13 +152,14 @@ def examine(
                 facts.append(decode(raw[path]))
             except msgspec.MsgspecError:  # an entry that passed its checksum and is still wrong: ask the source
                 entry = next(e for e in tree.entries if e.path == path)
-                again = Worker(tree.reader, scheme_name, interest)([entry])[0]
+                again = Worker(tree.reader, scheme_name)([entry])[0]
                 facts.append(decode(again.facts) if again.facts else Facts())
             paths.append(path)
-            warnings.extend(facts[-1].warnings)
-    cache.put_many(kind, key, fresh)
+            for what in facts[-1].warnings:
+                problems.add(what, path)
+    cache.put_many("facts", key, fresh)
     cache.remember_digests(tree, digests)
-    return Analysis(tree, paths, facts, digests, warnings)
+    return Analysis(tree, paths, facts, digests, [*tree.warnings, *problems.lines()])
 
 
 def _fact_key(path: str, digest: str) -> str:

@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from converter.analyse import analyse
-from converter.check.check import MEETING, MISMATCH, check, interest
+from converter.check.check import MEETING, MISMATCH, check
 from converter.classify.record import OPEN, Report, Site
 from converter.classify.roles import inert_directory
 from converter.scan import Analysis, examine, scan
@@ -59,6 +59,8 @@ def main() -> int:
         print(
             f"  {kind}: {sum(s.rule == kind for s in before.sites)}, not named: {sum(s.rule == kind for s in unnamed)}"
         )
+    for s in unnamed[:30]:
+        print(f"  {s.rule} {s.path}:{s.line} {s.macro}: {s.evidence[-1].why if s.evidence else ''}")
     print(
         f"flipped {len(flips)} (seed {args.seed}): found {len(flips) - len(missed)} "
         f"({1 - len(missed) / len(flips):.1%})"
@@ -84,13 +86,12 @@ def converted(analysis: Analysis, chosen: Scheme, uses: list[Site], flips: list[
     for s in uses:
         by_file[s.path].append(s)
     entries = {e.path: e for e in analysis.tree.entries}
-    words = interest()
     facts: list[Facts] = list(analysis.facts)
     for n, path in enumerate(analysis.paths):
         if path in by_file:
             content = analysis.tree.reader.read(entries[path])
             changed = edited(content, by_file[path], turned, chosen)
-            made = analyse(path, changed, chosen.scheme, inert_directory(os.path.dirname(path)), words)
+            made = analyse(path, changed, chosen.scheme, inert_directory(os.path.dirname(path)))
             facts[n] = made or Facts()
     return replace(analysis, facts=facts)
 

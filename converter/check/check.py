@@ -15,20 +15,10 @@ from converter.classify.roles import rules
 from converter.scan import Analysis, described, labels, solved
 from converter.units.graph import Graph
 from converter.units.meet import Meeting, meetings
-from converter.units.signatures import signatures
 from converter.vocabulary import Scheme, vocabulary
 
 MISMATCH = "unit-mismatch"
 MEETING = "units-meet"
-
-
-def interest() -> frozenset[bytes]:
-    """Identifiers that make a function worth walking although it holds no name of the family."""
-    names = set()
-    for key, seed in signatures().seeds.items():
-        if seed.measure == "count" and key[:2] in ("P:", "R:", "F:"):
-            names.add(key[2:].partition("/")[0].rpartition(".")[2].encode())
-    return frozenset(n for n in names if len(n) > 5 and (b"_" in n or n == b"pgoff"))
 
 
 def check(analysis: Analysis, chosen: Scheme) -> Report:

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from converter.check.check import check as run
-from converter.check.check import interest
 from converter.classify.record import summarise
 from converter.commands.common import (
     Jobs,
@@ -48,7 +47,7 @@ def check(
     chosen = load_scheme(scheme)
     with opened(tree, rev, not no_cache) as (source, cache):
         with progress(source.name) as report_progress:
-            analysis = examine(source, cache, scheme, jobs, report_progress, interest=interest())
+            analysis = examine(source, cache, scheme, jobs, report_progress)
         if not converted(analysis, chosen):
             analysis.warnings.append(
                 f"no file defines {chosen.marker}: names of scheme {scheme} may mean something else here"

@@ -67,7 +67,7 @@ class Facts:
     structs: dict[str, dict[str, str]] = field(default_factory=dict)
     returns: dict[str, str] = field(default_factory=dict)
     defines: list[str] = field(default_factory=list)  # names of the scheme's own that the file defines
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)  # what is wrong with the file, as short phrases
 
 
 def _out(value: object) -> object:

@@ -15,11 +15,9 @@ class _NoReader:
     """A tree in memory: what is asked of it is known already."""
 
 
-def analysis_of(
-    files: dict[str, str], scheme_name: str = "pte-pg", interest: frozenset[bytes] = frozenset()
-) -> Analysis:
+def analysis_of(files: dict[str, str], scheme_name: str = "pte-pg") -> Analysis:
     """Facts of a tree in memory."""
-    facts = {p: analyse(p, text.encode(), scheme_name, "", interest) for p, text in sorted(files.items())}
+    facts = {p: analyse(p, text.encode(), scheme_name) for p, text in sorted(files.items())}
     known = {p: f for p, f in facts.items() if f is not None}
     tree = Tree("memory", "/", None, "6.12.0", (), (), 0, _NoReader())  # type: ignore[arg-type]
     return Analysis(tree, list(known), list(known.values()), {}, [])

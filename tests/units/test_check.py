@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from converter import data
-from converter.check.check import check, interest
+from converter.check.check import check
 from converter.classify.record import Report
 from converter.vocabulary import scheme
 from tests.units.conftest import analysis_of
@@ -16,7 +16,7 @@ MISTAKES = sorted(p for p in data.path("fixtures/check").glob("*.c") if not p.na
 
 
 def checked(code: str) -> Report:
-    return check(analysis_of({"mm/x.c": code}, interest=interest()), scheme("pte-pg"))
+    return check(analysis_of({"mm/x.c": code}), scheme("pte-pg"))
 
 
 def test_there_are_enough_mistakes_to_learn_from() -> None:

@@ -13,6 +13,7 @@ _LEXEME = re.compile(
     rb"|'(?:\\[^\n][^'\n]{0,3}|[^'\\\n]{1,4})'",
     re.S,
 )
+_OPENING = re.compile(rb"[/\"']")
 _DIRECTIVE = re.compile(rb"^[ \t]*#[ \t]*([a-z_]+)((?:\\\r?\n|[^\n])*)", re.M)
 _ASM_COMMENT = re.compile(
     rb"^[ \t]*#(?![ \t]*(?:define|undef|if|ifdef|ifndef|elif|else|endif|include|error|warning)\b)[^\n]*", re.M
@@ -42,6 +43,19 @@ def mask(data: bytes, assembler: bool = False) -> bytes:
     if assembler:
         masked = _ASM_COMMENT.sub(lambda m: m.group().translate(_BLANK), masked)
     return masked
+
+
+def hidden(data: bytes, offsets: list[int]) -> set[int]:
+    """Those of the ascending offsets that lie in comments and literals, found without a masked copy of a large file."""
+    found: set[int] = set()
+    at = 0
+    for offset in offsets:
+        while (opened := _OPENING.search(data, at, offset)) is not None:
+            lexeme = _LEXEME.match(data, opened.start())
+            at = lexeme.end() if lexeme is not None else opened.end()
+        if offset < at:
+            found.add(offset)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,11 @@ def _run_all(scenario: Scenario, sizes: Sequence[Geometry]) -> list[Run]:
     with sim_progress.shown(scenario.name, sum(lengths)) as progress:
         for number, geometry in enumerate(sizes):
             before = sum(lengths[:number])
-            runs.append(run_scenario(scenario, geometry, lambda done, before=before: progress(before + done)))
+
+            def advance(done: int, before: int = before) -> None:
+                progress(before + done)
+
+            runs.append(run_scenario(scenario, geometry, advance))
     return runs
 
 

@@ -152,7 +152,8 @@ class _Replay:
     def mprotect(self, live: _Live, op: Op) -> int:
         result = live.mm.mprotect(*op.args)
         if not result:
-            self.expect_use(live, *op.args, downward=False)
+            start, length, prot = op.args
+            self.expect_use(live, start, length, prot, downward=False)
         return result
 
     def mremap(self, live: _Live, op: Op) -> int:

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import connection
 from multiprocessing.context import ForkServerProcess
+from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 from converter.errors import InputError
@@ -142,6 +144,22 @@ def _interrupt_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+@contextmanager
+def _main_hidden(setup: Callable[..., Any]) -> Iterator[None]:
+    """Processes started within do not run the caller's script again, as multiprocessing has it.
+
+    Without `if __name__ == "__main__"` the script would start a pool in each worker, and so on. Where `setup` is the
+    script's own, there is no other way to find it.
+    """
+    main = sys.modules["__main__"]
+    if _module(setup) != "__main__":
+        sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
 def _serve(pipe: "connection.Connection[Any, Any]", setup: Callable[[], Worker[T, R]]) -> None:
     """The life of a worker process: (number, chunk) in, (number, result, _Failure or InputError) out."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -218,7 +236,7 @@ class _Pool(Generic[T, R]):
 
     def results(self) -> Generator[R | Lost[T], None, None]:
         try:
-            self._context.set_forkserver_preload(["__main__", __name__, *_modules(self._setup)])
+            self._context.set_forkserver_preload([__name__, _module(self._setup)])
             for number in self._order:
                 yield from self._ordered(number)
         finally:
@@ -251,7 +269,7 @@ class _Pool(Generic[T, R]):
         try:
             here, there = self._context.Pipe()
             process = self._context.Process(target=_serve, args=(there, self._setup), daemon=True)
-            with _interrupt_blocked():
+            with _interrupt_blocked(), _main_hidden(self._setup):
                 process.start()
         except (OSError, EOFError) as error:
             raise InputError(f"cannot start worker processes: {error or 'the fork server died'}; {_ADVICE}") from None
@@ -347,7 +365,7 @@ def _signal_name(number: int) -> str:
     return next((known.name for known in signal.Signals if known == number), f"signal {number}")
 
 
-def _modules(setup: Callable[..., Any]) -> list[str]:
+def _module(setup: Callable[..., Any]) -> str:
     """The module that the worker needs: imported once, in the fork server."""
     function = setup.func if isinstance(setup, partial) else setup
-    return [function.__module__] if function.__module__ != "__main__" else []
+    return function.__module__

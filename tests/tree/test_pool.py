@@ -146,6 +146,42 @@ if __name__ == "__main__":
 """
 
 
+UNGUARDED = """
+from converter.tree.pool import run
+from tests.tree import workers
+
+print("script")
+print(list(run(workers.doubling, [[1], [2], [3]], 2)))
+"""
+
+
+def test_a_script_without_a_guard_is_not_run_again_by_the_workers(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(UNGUARDED)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("script\n[[2], [4], [6]]\n", "")
+
+
+OWN_SETUP = """
+from converter.tree.pool import run
+
+def setup():
+    return sum
+
+if __name__ == "__main__":
+    print(list(run(setup, [[1, 2], [3], [4]], 2)))
+"""
+
+
+def test_the_setup_may_be_a_function_of_the_script(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(OWN_SETUP)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("[3, 3, 4]\n", "")
+
+
 @pytest.fixture
 def scan(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A process group of its own, as a terminal makes it, in which two workers are at work for a long time."""

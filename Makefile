@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 
-.PHONY: help demo test bench accuracy mutants kernel clean
+.PHONY: help demo test bench accuracy mutants series kernel clean
 
 help:
 	@echo 'make demo      scan the bundled kernel-like tree and show what pgconv does'
@@ -16,6 +16,7 @@ help:
 	@echo 'make bench     speed and memory on that tree, as ratios measured in one run'
 	@echo 'make accuracy  score a scan of that tree against labelled uses'
 	@echo 'make mutants   turn decided uses to the other unit: does the unit checker notice?'
+	@echo 'make series    that tree as a patch series: git am of all of it, and the tree'"'"'s own checkpatch.pl'
 	@echo 'make clean     remove what was built; .venv and .kernel stay'
 
 demo: $(STAMP)
@@ -34,6 +35,9 @@ accuracy: $(STAMP) kernel
 
 mutants: $(STAMP) kernel
 	$(BIN)/python scripts/mutants.py
+
+series: $(STAMP) kernel
+	$(BIN)/python scripts/series.py --version $(VERSION)
 
 kernel: python
 	@$(PYTHON) scripts/kernel.py $(VERSION)

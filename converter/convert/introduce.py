@@ -22,6 +22,8 @@ PFN = "include/linux/pfn.h"
 
 _DEFINE = re.compile(rb"^[ \t]*#[ \t]*(define|undef)[ \t]+(\w+)(\([^()]*\))?")
 _CONDITION = re.compile(rb"^[ \t]*#[ \t]*(if|ifdef|ifndef|else|elif|endif)\b[ \t]*(\w*)")
+_TIGHT = re.compile(rb"(?<=\w),(?=\w)")
+"""`_AC(1,UL)`: a copy of it would be a new line with an old offence against the coding style."""
 _BARE = ("PAGE_SHIFT", "PAGE_SIZE", "PAGE_MASK")
 
 
@@ -82,6 +84,7 @@ class Introduction:
     def copy(self, line: bytes, unit: str) -> bytes:
         """The line with every name of the family in its form for the unit."""
         words = self._maps[unit]
+        line = _TIGHT.sub(b", ", line)
         edits = [Edit(1, m.start() + 1, m.group(), words[m.group()]) for m in self._pattern.finditer(line)]
         return render([line], 1, edits)
 

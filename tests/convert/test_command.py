@@ -219,7 +219,7 @@ def test_a_step_renames_the_field_by_unit(pgconv: Run, repository: Path, tmp_pat
     patches = series(pgconv, repository, tmp_path / "out", "--step", "vm-pteoff", "--step", "vma-ptes")
     git(repository, "am", "-q", *patches[1:])
     assert "unsigned long vm_pteoff;" in (repository / "include/linux/mm_types.h").read_text()
-    assert "->vm_pteoff" in (repository / "mm/mmap.c").read_text()
+    assert "->vm_pteoff" in (repository / "drivers/char/demo_map.c").read_text()
 
 
 def test_the_other_scheme_makes_a_series_too(pgconv: Run, repository: Path, tmp_path: Path, git: Git) -> None:

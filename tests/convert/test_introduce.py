@@ -30,7 +30,7 @@ def header(text: bytes, introduction: Introduction = PTE_PG) -> str:
 def test_each_unit_gets_the_architecture_s_own_definitions() -> None:
     text = header(HEADER)
     assert "#define PTE_SHIFT\tCONFIG_PTE_SHIFT\n" in text
-    assert "#define PG_SIZE\t\t(_AC(1,UL) << PG_SHIFT)\n" in text
+    assert "#define PG_SIZE\t\t(_AC(1, UL) << PG_SHIFT)\n" in text
 
 
 def test_a_signed_mask_stays_signed() -> None:
@@ -52,7 +52,7 @@ def test_the_family_is_defined_only_while_both_sizes_are_the_same() -> None:
 def test_a_scheme_that_keeps_the_family_adds_one_unit() -> None:
     text = header(HEADER, MMUPAGE)
     assert "#define MMUPAGE_SIZE" in text
-    assert "#define PAGE_SIZE\t(_AC(1,UL) << PAGE_SHIFT)\n" in text
+    assert "#define PAGE_SIZE\t(_AC(1, UL) << PAGE_SHIFT)\n" in text
     assert "#if" not in text.replace("#ifndef _ASM", "")
 
 

@@ -198,7 +198,7 @@ def role_of(unit: str, dimension: str, operation: str) -> str:
 
 
 def _bucket(cost: int) -> str:
-    return "near" if cost <= 2 else "close" if cost <= 4 else "middle" if cost <= 7 else "far"
+    return "near" if cost <= 2 else "close" if cost <= 4 else "middle" if cost <= 6 else "remote" if cost <= 8 else "far"
 
 
 def _margin(margin: int) -> str:

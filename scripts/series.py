@@ -28,14 +28,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--version", default="6.12", help="kernel below .kernel/")
     parser.add_argument("--checkpatch", type=int, default=40, help="how many patches to check; -1 for all, 0 for none")
-    parser.add_argument("--work", type=Path, help="where to work, instead of build/series-VERSION")
+    parser.add_argument("--work", type=Path, default=None, help="work below this directory, not build/")
     parser.add_argument("--keep", action="store_true", help="keep the repository and the clone (3 GB)")
     arguments = parser.parse_args()
     tree = ROOT / ".kernel" / f"linux-{arguments.version}"
     if not (tree / "mm").is_dir():
         print(f"no kernel tree at {tree}: run `make kernel`", file=sys.stderr)
         return 2
-    work = arguments.work or ROOT / "build" / f"series-{arguments.version}"
+    work = (arguments.work or ROOT / "build") / f"series-{arguments.version}"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     repository, clone, patches = work / "linux.git", work / "linux", work / "patches"

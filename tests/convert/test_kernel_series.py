@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+import tree_sitter_c
+from tree_sitter import Language, Parser
 
 from converter.convert.maintainers import Maintainers
 from tests.conftest import Run
@@ -72,6 +74,16 @@ def test_lines_of_mm_h_stay_where_warnings_are(applied: Path, kernel: Path) -> N
         return [i for i, line in enumerate(lines) if re.search(r"\b(WARN|BUG)\w*\(", line)]
 
     assert warnings(applied) == warnings(kernel)
+
+
+def test_converted_files_parse_to_the_same_tree(applied: Path, kernel: Path) -> None:
+    parser = Parser(Language(tree_sitter_c.language()))
+    changed = 0
+    for file in sorted(f for part in ("mm", "ipc", "arch/x86/mm") for f in (applied / part).rglob("*.c")):
+        old, new = (kernel / file.relative_to(applied)).read_bytes(), file.read_bytes()
+        changed += old != new
+        assert old == new or str(parser.parse(old).root_node) == str(parser.parse(new).root_node), file
+    assert changed > 60
 
 
 def test_no_patch_is_too_large(patches: list[Path]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 import tree_sitter_c
 from tree_sitter import Language, Node, Parser, Tree
@@ -29,6 +29,11 @@ LARGE = 16 << 20
 
 CORE = ("mm/", "fs/", "kernel/", "block/", "ipc/", "io_uring/")
 """Where files without a use are walked too: the code in which units flow from one function to the next."""
+
+LINE = 400
+"""Bytes of an assembler line that are looked at before and behind a use."""
+
+DEEP = "nested too deeply to follow; some of its uses stay open"
 
 _PREFIX = b"void _(void){"
 _SUFFIX = b"\n;}"
@@ -214,6 +219,9 @@ class _File:
             self._directive(directive, own)
         for piece, own in pieces.values():
             self._piece(piece, own)
+        for m in marks:  # in what is no C at all
+            if m.start() not in self.found and m.group().decode() in vocab:
+                self.found[m.start()] = _use(m, self.lines)
         for offset in sorted(self.found):
             use = self.found[offset]
             (self.facts.written if use.written else self.facts.uses).append(use)
@@ -226,8 +234,16 @@ class _File:
             text = normalise(variant)
             tree = _parser().parse(text)
             function = _named(name, variant)
-            self.extractor.run(tree.root_node, text, piece.start, function)
+            self._walk(partial(self.extractor.run, tree.root_node, text, piece.start, function))
             self._collect(marks, tree, text, piece.start, function, variant)
+
+    def _walk(self, walk: Callable[[], None]) -> None:
+        """Uses that are nested too deeply for the walk have a record all the same, and no unit."""
+        try:
+            walk()
+        except RecursionError:
+            if DEEP not in self.facts.warnings:
+                self.facts.warnings.append(DEEP)
 
     def _collect(
         self, marks: list[re.Match[bytes]], tree: Tree, text: bytes, base: int, function: str, raw: bytes,
@@ -316,7 +332,7 @@ class _File:
         text = _PREFIX + body + _SUFFIX
         tree = _parser().parse(text)
         base = d.body - len(_PREFIX)
-        self.extractor.macro(tree.root_node, text, base, "", None)
+        self._walk(partial(self.extractor.macro, tree.root_node, text, base, "", None))
         self._collect(marks, tree, text, base, "", text)
 
     def _macro(self, d: Directive, marks: list[re.Match[bytes]]) -> None:
@@ -340,7 +356,7 @@ class _File:
         params = None
         if head.group(2) is not None:
             params = [p.strip().decode("utf-8", "replace") for p in (head.group(3) or b"").split(b",") if p.strip()]
-        self.extractor.macro(tree.root_node, text, base, name.decode(), params)
+        self._walk(partial(self.extractor.macro, tree.root_node, text, base, name.decode(), params))
         self._collect(rest, tree, text, base, name.decode(), text, defines)
 
     # everything else
@@ -377,9 +393,8 @@ class _File:
         if word not in self.kinds:
             return
         line, _ = self.lines.at(m.start())
-        start = self.lines.span(line)
-        end = self.source.masked.find(b"\n", m.end())
-        text = self.source.masked[start : end if end >= 0 else len(self.source.masked)]
+        start = max(self.lines.span(line), m.start() - LINE)
+        text = self.source.masked[start : m.end() + LINE].split(b"\n")[0]
         use = _use(m, self.lines)
         before = text[: m.start() - start].rstrip()
         operation = "round" if before.endswith(b"ALIGN(") else "assembler"

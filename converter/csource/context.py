@@ -29,6 +29,10 @@ _TRANSPARENT = {"likely", "unlikely", "READ_ONCE", "WRITE_ONCE", "WARN_ON", "WAR
 _STOP = {"compound_statement", "function_definition", "translation_unit", "ERROR", "expression_statement"}
 
 
+DEEPEST = 64
+"""Expressions around a use that are looked at: the parser finds each parent from the root."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """`operation` on the use, `operands` (the other sides), `sink`: what takes the result, as kind:name:index."""
@@ -42,8 +46,9 @@ class Context:
 
 def fold(raw: bytes, limit: int = 160) -> str:
     """Source text on one line."""
-    text = _SPACE.sub(" ", raw.decode("utf-8", "replace")).strip()
-    return text if len(text) <= limit else text[: limit - 3] + "..."
+    cut = len(raw) > 16 * limit  # of a generated table no use may cost the whole
+    text = _SPACE.sub(" ", raw[: 16 * limit].decode("utf-8", "replace")).strip()
+    return text if len(text) <= limit and not cut else text[: limit - 3] + "..."
 
 
 def of(node: Node, text: bytes, kind: str) -> Context:
@@ -123,7 +128,9 @@ def of(node: Node, text: bytes, kind: str) -> Context:
             continue
         break
     widest = cur
-    while widest.parent is not None and widest.parent.type.endswith("_expression"):
+    for _ in range(DEEPEST):
+        if widest.parent is None or not widest.parent.type.endswith("_expression"):
+            break
         widest = widest.parent
     sink = _sink(cur, text)
     if operation == "value" and sink.startswith(("array:", "index:")):
@@ -134,7 +141,9 @@ def of(node: Node, text: bytes, kind: str) -> Context:
 def _sink(cur: Node, text: bytes) -> str:
     """Where the value of expression `cur` goes, looking through arithmetic."""
     parent = cur.parent
-    while parent is not None:
+    for _ in range(DEEPEST):
+        if parent is None:
+            break
         t = parent.type
         if t == "argument_list":
             call = parent.parent

@@ -157,9 +157,13 @@ def signatures(extra: Path | None = None) -> Signatures:
             _put(seeds, f"R:F:{prefix}", o.returns, o, f"the result of {o.struct}.{o.field}()")
     hints = toml.load(data.path("rules/hints.toml"), HintFile)
     names = []
-    for h in hints.name:
+    for i, h in enumerate(hints.name):
         seeds["N:" + h.id] = Seed(dimension(h.unit), h.cost, h.why, "rules/hints.toml")
-        names.append((re.compile(h.pattern), "N:" + h.id))
+        try:
+            names.append((re.compile(h.pattern), "N:" + h.id))
+        except re.error as error:
+            where = toml.at(data.path("rules/hints.toml"), "name", i)
+            raise RulesError(f"{where}: {h.id}: {error}") from error
     types = {}
     for t in hints.type:
         seeds["T:" + t.id] = Seed(dimension(t.unit), t.cost, t.why, "rules/hints.toml")

@@ -64,13 +64,13 @@ def convert(
         from converter.convert.decisions import decisions
 
         with progress(source.name) as report_progress:
-            report = decisions(source, cache, scheme, jobs, report_progress)
-        for warning in (*report.warnings, *cache.warnings):
+            decided = decisions(source, cache, not no_cache, scheme, jobs, report_progress)
+        for warning in (*decided.report.warnings, *cache.warnings):
             print(f"pgconv: warning: {warning}", file=sys.stderr)
     # With PATH, a diff is of those files; a series has to build, so it always brings what it needs.
     prepare = output is not None or not prefixes
     options = Options("review" in (include or ()), tuple(step or ()), tuple(p for p in prefixes if p), prepare)
-    conversion = Conversion(source, report, options, jobs)
+    conversion = Conversion(source, decided, options)
     if output is not None:
         written = series.write(conversion, output, parts, author)
         print(f"{output}: {written.patches} patches, {written.uses} uses in {written.files} files", file=sys.stderr)

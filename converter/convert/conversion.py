@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from converter.classify.record import Report, Site
+from converter.classify.record import Site
+from converter.convert.decisions import Decisions
 from converter.convert.edits import Stale, by_line, changes, check
 from converter.convert.lines import Change, Lines, between, changed, diff, split
 from converter.convert.plan import by_path, chosen, edits
@@ -49,12 +50,12 @@ class Converted:
 class Conversion:
     """What a report's decisions make of the tree that was scanned."""
 
-    def __init__(self, tree: Tree, report: Report, options: Options, jobs: int | None = None) -> None:
+    def __init__(self, tree: Tree, decided: Decisions, options: Options) -> None:
         self.tree = tree
-        self.report = report
+        self.report = report = decided.report
         self.options = options
         self.scheme = scheme(report.scheme)
-        self._jobs = jobs
+        self._definers = decided.definers
         self._entries = {e.path: e for e in tree.entries}
         for p in options.prefixes:
             if not any(path == p or path.startswith(p + "/") for path in self._entries):
@@ -68,7 +69,7 @@ class Conversion:
     @cached_property
     def preparation(self) -> Preparation:
         """The preparation patches, made."""
-        made = Preparation(self.tree, self.scheme, self.report.sites, self._jobs)
+        made = Preparation(self.tree, self.scheme, self.report.sites, self._definers)
         if self.options.prepare:
             made.run()
             prepare_steps(made, self.options.steps, self.report.sites)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from converter.classify.confidence import confidence
 from converter.classify.decide import Decider
@@ -11,30 +12,39 @@ from converter.classify.record import Report, summarise
 from converter.classify.roles import rules
 from converter.convert.prepare import page_headers
 from converter.convert.sources import read_any
-from converter.scan import Progress, examine, scan, solved
+from converter.scan import Progress, decide, examine, scan, solved
 from converter.tree import Tree
 from converter.tree.cache import Cache
 from converter.vocabulary import Scheme, scheme, vocabulary
 
 
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """A scan's report, and the files that define names of the scheme, with these names."""
+
+    report: Report
+    definers: Mapping[str, Sequence[str]]
+
+
 def decisions(
-    tree: Tree, cache: Cache, scheme_name: str, jobs: int | None = None, progress: Progress | None = None
-) -> Report:
-    """The scan's report; in a tree that speaks the scheme, without what only the scheme's names in it say.
+    tree: Tree, cache: Cache, cached: bool, scheme_name: str, jobs: int | None = None, progress: Progress | None = None
+) -> Decisions:
+    """The scan's decisions; in a tree that speaks the scheme, without what only the scheme's names in it say.
 
     A use that stayed open would else be decided next time by its converted neighbours, with no new evidence: to convert
-    twice has to be the same as to convert once. Raises InputError.
+    twice has to be the same as to convert once. `cached`: the cache is in use. Raises InputError.
     """
-    report = scan(tree, cache, scheme_name, jobs, progress)
     chosen = scheme(scheme_name)
-    if not speaks(tree, report, chosen):
-        return report
     analysis = examine(tree, cache, scheme_name, jobs, progress)
-    decider = Decider(
-        solved(analysis, chosen, written=False), chosen, vocabulary().names, rules().rules, confidence()
-    )  # fmt: skip
-    sites = tuple(decider.site(n, use) for n, facts in enumerate(analysis.facts) for use in facts.uses)
-    return replace(report, sites=sites, summary=summarise(sites))
+    report = scan(tree, cache, scheme_name, jobs) if cached else decide(analysis, chosen)
+    definers = {path: tuple(facts.defines) for path, facts in zip(analysis.paths, analysis.facts, strict=True)}
+    if speaks(tree, report, chosen):
+        decider = Decider(
+            solved(analysis, chosen, written=False), chosen, vocabulary().names, rules().rules, confidence()
+        )  # fmt: skip
+        sites = tuple(decider.site(n, use) for n, facts in enumerate(analysis.facts) for use in facts.uses)
+        report = replace(report, sites=sites, summary=summarise(sites))
+    return Decisions(report, {path: names for path, names in definers.items() if names})
 
 
 def speaks(tree: Tree, report: Report, chosen: Scheme) -> bool:

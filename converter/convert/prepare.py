@@ -39,12 +39,15 @@ class Prepared:
 class Preparation:
     """Makes the patches one after the other, each on what those before it left."""
 
-    def __init__(self, tree: Tree, chosen: Scheme, sites: Iterable[Site], jobs: int | None = None) -> None:
+    def __init__(
+        self, tree: Tree, chosen: Scheme, sites: Iterable[Site], definers: Mapping[str, Sequence[str]]
+    ) -> None:
+        """`definers`: the files that define names of the scheme, with these names."""
         self.workspace = Workspace(tree)
         self.patches: list[Prepared] = []
         self._tree = tree
         self._chosen = chosen
-        self._jobs = jobs
+        self._definers = definers
         sites = list(sites)
         self._headers = page_headers(sites)
         self._defining: dict[str, set[str]] = defaultdict(set)
@@ -93,7 +96,7 @@ class Preparation:
     # patches
 
     def _free_names(self) -> None:
-        for t in taken.find(self._tree, taken.own_names(self._chosen), self._jobs):
+        for t in taken.find(self._tree, taken.own_names(self._chosen), self._definers):
             files: dict[str, list[Change]] = {}
             for path, edits in t.edits:
                 lines = self.workspace.lines(path)

@@ -9,18 +9,15 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from converter.classify.roles import inert_directory
 from converter.convert.edits import Edit
 from converter.csource.text import Lines, mask
-from converter.tree import Entry, Reader, Tree
-from converter.tree.pool import Lost, run
+from converter.tree import Tree
 from converter.vocabulary import Scheme, vocabulary
 
-_CHUNK = 64 << 20
 _STRING = re.compile(rb'"(?:\\.|[^"\\\n])*"')
 
 
@@ -39,26 +36,27 @@ def own_names(chosen: Scheme) -> frozenset[str]:
     return frozenset(n for row in chosen.names.values() for n in row.values()) - frozenset(vocabulary().names)
 
 
-def find(tree: Tree, names: frozenset[str], jobs: int | None = None) -> list[Taken]:
-    """Every taken name of the tree's kernel code, by scope."""
-    entries = [e for e in tree.entries if not inert_directory(os.path.dirname(e.path))]
+def find(tree: Tree, names: frozenset[str], definers: Mapping[str, Sequence[str]]) -> list[Taken]:
+    """Every taken name of the tree's kernel code, by scope. `definers` are the files that define some of `names`."""
+    defining: dict[tuple[str, str], str] = {}
+    for path, own in sorted(definers.items()):
+        if not inert_directory(os.path.dirname(path)):
+            for name in own:
+                defining.setdefault((_scope(path), name), path)
+    scopes = tuple({scope for scope, _ in defining})
     uses: dict[tuple[str, str], dict[str, list[Edit]]] = defaultdict(dict)
-    definers: dict[tuple[str, str], str] = {}
-    for path, hits in _occurrences(tree, entries, names, jobs):
-        scope = _scope(path)
-        for line, col, name, defines in hits:
-            key = (scope, name)
-            uses[key].setdefault(path, []).append(Edit(line, col, name.encode(), b""))
-            if defines:
-                definers.setdefault(key, path)
+    search = _Search(names)
+    for entry, data in tree.reader.read_many(e for e in tree.entries if e.path.startswith(scopes)):
+        if isinstance(data, bytes):
+            for line, col, name in search(data):
+                for scope in (s for s in scopes if entry.path.startswith(s) and (s, name) in defining):
+                    uses[scope, name].setdefault(entry.path, []).append(Edit(line, col, name.encode(), b""))
     found = []
-    for (scope, name), files in sorted(uses.items()):
-        if (scope, name) not in definers:
-            continue
-        new = _prefix(scope, definers[scope, name]) + name
+    for (scope, name), definer in sorted(defining.items()):
+        new = _prefix(scope, definer) + name
         made = tuple(
             (path, tuple(Edit(e.line, e.col, e.old, new.encode()) for e in edits))
-            for path, edits in sorted(files.items())
+            for path, edits in sorted(uses[scope, name].items())
         )
         found.append(Taken(scope, name, new, made))
     return found
@@ -81,56 +79,25 @@ def _prefix(scope: str, definer: str) -> str:
     return re.sub(r"\W", "", word).upper() + "_"
 
 
-Hit = tuple[int, int, str, bool]
-
-
-def _occurrences(
-    tree: Tree, entries: list[Entry], names: frozenset[str], jobs: int | None
-) -> Iterable[tuple[str, list[Hit]]]:
-    chunks: list[list[Entry]] = [[]]
-    size = 0
-    for e in entries:
-        chunks[-1].append(e)
-        size += e.size
-        if size > _CHUNK:
-            chunks.append([])
-            size = 0
-    for result in run(partial(_Search, tree.reader, tuple(sorted(names))), chunks, jobs or os.cpu_count() or 1):
-        if not isinstance(result, Lost):
-            yield from result
-
-
 class _Search:
-    """Worker: the occurrences in code and comments of each file."""
+    """Finds the names in the code and the comments of a file."""
 
-    def __init__(self, reader: Reader, names: tuple[str, ...]) -> None:
-        self._reader = reader
-        words = [n.encode() for n in names]
+    def __init__(self, names: frozenset[str]) -> None:
+        words = [n.encode() for n in sorted(names)]
         # A plain search is many times faster than a pattern: only files that hold one of these are looked at.
         self._parts = [w for w in words if not any(o != w and o in w for o in words)]
-        alternatives = b"|".join(words)
-        self._pattern = re.compile(rb"(?<![A-Za-z0-9_])(?:" + alternatives + rb")(?![A-Za-z0-9_])")
+        self._pattern = re.compile(rb"(?<![A-Za-z0-9_])(?:" + b"|".join(words) + rb")(?![A-Za-z0-9_])")
 
-    def __call__(self, chunk: Sequence[Entry]) -> list[tuple[str, list[Hit]]]:
-        found = []
-        for entry, data in self._reader.read_many(chunk):
-            if isinstance(data, bytes) and any(p in data for p in self._parts):
-                hits = self._hits(data)
-                if hits:
-                    found.append((entry.path, hits))
-        return found
-
-    def _hits(self, data: bytes) -> list[Hit]:
+    def __call__(self, data: bytes) -> list[tuple[int, int, str]]:
+        """(line, column, name), both from 1, of each occurrence that is not in a string."""
+        if not any(p in data for p in self._parts):
+            return []
         masked = mask(data)
         lines = Lines(data)
         strings = [m.span() for m in _STRING.finditer(data)]
-        hits: list[Hit] = []
+        hits = []
         for m in self._pattern.finditer(data):
             in_code = masked[m.start() : m.end()] == m.group()
-            if not in_code and any(a <= m.start() < b for a, b in strings):
-                continue
-            line, col = lines.at(m.start())
-            before = data[lines.span(line) : m.start()]
-            defines = in_code and re.fullmatch(rb"[ \t]*#[ \t]*define[ \t]+", before) is not None
-            hits.append((line, col, m.group().decode(), defines))
+            if in_code or not any(a <= m.start() < b for a, b in strings):
+                hits.append((*lines.at(m.start()), m.group().decode()))
         return hits

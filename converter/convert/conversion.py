@@ -14,6 +14,7 @@ from converter.convert.plan import by_path, chosen, edits
 from converter.convert.prepare import Preparation
 from converter.convert.sources import read_scanned
 from converter.convert.steps import prepare_steps
+from converter.convert.taken import own_names
 from converter.errors import InputError
 from converter.tree import Tree, shown
 from converter.vocabulary import scheme
@@ -64,7 +65,9 @@ class Conversion:
     @cached_property
     def sites(self) -> tuple[Site, ...]:
         """The uses that change."""
-        return tuple(chosen(self.report.sites, self.options.review, self.options.steps, self.options.prefixes))
+        options = self.options
+        own = own_names(self.scheme)
+        return tuple(chosen(self.report.sites, options.review, options.steps, options.prefixes, own))
 
     @cached_property
     def preparation(self) -> Preparation:

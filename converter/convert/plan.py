@@ -35,13 +35,18 @@ class Part:
         return list(dict.fromkeys(s.path for s in self.sites))
 
 
-def chosen(sites: Iterable[Site], review: bool, steps: Sequence[str], prefixes: Sequence[str]) -> Iterator[Site]:
-    """The uses that change: decided ones of the family, with `review` best guesses too, and those of the steps."""
+def chosen(
+    sites: Iterable[Site], review: bool, steps: Sequence[str], prefixes: Sequence[str], own: frozenset[str]
+) -> Iterator[Site]:
+    """The uses that change: decided ones of the family, with `review` best guesses too, and those of the steps.
+
+    `own` are the scheme's names: what stands in their definitions (`#define PTE_SIZE PAGE_SIZE`) stays.
+    """
     macros = step_macros(steps)
     for s in sites:
         if prefixes and not any(s.path == p or s.path.startswith(p + "/") for p in prefixes):
             continue
-        if s.derived and s.macro not in macros:
+        if (s.derived and s.macro not in macros) or s.function in own:
             continue
         guessed = review and s.status == "review" and s.unit is not None
         if edit_of(s) is not None and (s.status == "decided" or guessed):

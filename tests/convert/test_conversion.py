@@ -98,15 +98,22 @@ def test_undoing_the_changes_gives_the_original_bytes(scanned: Scanned) -> None:
 def test_a_patch_over_the_limit_is_parted_by_files(scanned: Scanned, monkeypatch: pytest.MonkeyPatch) -> None:
     _, decided = scanned
     monkeypatch.setattr(plan, "LARGEST", 10)
-    sites = list(plan.chosen(decided.report.sites, False, (), ()))
+    sites = list(plan.chosen(decided.report.sites, False, (), (), frozenset()))
     for part in plan.partition(sites, ("role",), Maintainers("", set[str]().__contains__), (), ()):
         churn = 2 * len({(s.path, s.line) for s in part.sites})
         assert churn <= 10 or len(part.paths) == 1
 
 
+def test_definitions_of_the_scheme_s_names_stay(scanned: Scanned) -> None:
+    _, decided = scanned
+    some = next(s for s in decided.report.sites if s.status == "decided" and s.function)
+    assert list(plan.chosen([some], False, (), (), frozenset()))
+    assert not list(plan.chosen([some], False, (), (), frozenset([some.function or ""])))
+
+
 def test_every_use_is_in_one_patch(scanned: Scanned) -> None:
     _, decided = scanned
-    sites = list(plan.chosen(decided.report.sites, False, ("vm-pteoff",), ()))
+    sites = list(plan.chosen(decided.report.sites, False, ("vm-pteoff",), (), frozenset()))
     parts = plan.partition(sites, plan.BY, Maintainers("", set[str]().__contains__), ("vm-pteoff",), ())
     assert sorted(s.order() for p in parts for s in p.sites) == sorted(s.order() for s in sites)
 

@@ -57,6 +57,7 @@ class Conversion:
         self.options = options
         self.scheme = scheme(report.scheme)
         self._definers = decided.definers
+        self._spoken = decided.spoken
         self._entries = {e.path: e for e in tree.entries}
         for p in options.prefixes:
             if not any(path == p or path.startswith(p + "/") for path in self._entries):
@@ -66,7 +67,7 @@ class Conversion:
     def sites(self) -> tuple[Site, ...]:
         """The uses that change."""
         options = self.options
-        own = own_names(self.scheme)
+        own = own_names(self.scheme) if self._spoken else frozenset[str]()
         return tuple(chosen(self.report.sites, options.review, options.steps, options.prefixes, own))
 
     @cached_property

@@ -20,10 +20,11 @@ from converter.vocabulary import Scheme, scheme, vocabulary
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """A scan's report, and the files that define names of the scheme, with these names."""
+    """A scan's report, the files that define names of the scheme, with these names, and whether the tree speaks it."""
 
     report: Report
     definers: Mapping[str, Sequence[str]]
+    spoken: bool = False
 
 
 def decisions(
@@ -38,13 +39,14 @@ def decisions(
     analysis = examine(tree, cache, scheme_name, jobs, progress)
     report = scan(tree, cache, scheme_name, jobs) if cached else decide(analysis, chosen)
     definers = {path: tuple(facts.defines) for path, facts in zip(analysis.paths, analysis.facts, strict=True)}
-    if speaks(tree, report, chosen):
+    spoken = speaks(tree, report, chosen)
+    if spoken:
         decider = Decider(
             solved(analysis, chosen, written=False), chosen, vocabulary().names, rules().rules, confidence()
         )  # fmt: skip
         sites = tuple(decider.site(n, use) for n, facts in enumerate(analysis.facts) for use in facts.uses)
         report = replace(report, sites=sites, summary=summarise(sites))
-    return Decisions(report, {path: names for path, names in definers.items() if names})
+    return Decisions(report, {path: names for path, names in definers.items() if names}, spoken)
 
 
 def speaks(tree: Tree, report: Report, chosen: Scheme) -> bool:

@@ -50,7 +50,7 @@ def hidden(data: bytes, offsets: list[int]) -> set[int]:
     found: set[int] = set()
     at = 0
     for offset in offsets:
-        while (opened := _OPENING.search(data, at, offset)) is not None:
+        while (opened := _OPENING.search(data, at, offset + 1)) is not None:
             lexeme = _LEXEME.match(data, opened.start())
             at = lexeme.end() if lexeme is not None else opened.end()
         if offset < at:

@@ -33,7 +33,7 @@ class When(toml.Entry, frozen=True):
     expression: str = ""  # the widest expression around the use (search, not match)
     function: str = ""
     path: str = ""
-    body: str = ""  # the text of the piece (search, not match)
+    body: str | tuple[str, ...] = ()  # the text of the piece must hold each (search, not match)
     lacks: str = ""  # the text of the piece must not hold this
     query: str = ""
 
@@ -84,7 +84,8 @@ class _Compiled:
             self.function = _pattern(w.function)
             self.path = _pattern(w.path)
             self.expression = _pattern(w.expression)
-            self.body = re.compile(w.body.encode()) if w.body else None
+            bodies = (w.body,) if isinstance(w.body, str) else w.body
+            self.body = tuple(re.compile(b.encode()) for b in bodies)
             self.lacks = re.compile(w.lacks.encode()) if w.lacks else None
             self.query = Query(language, w.query) if w.query else None
         except (re.error, QueryError) as error:
@@ -106,7 +107,7 @@ class _Compiled:
             return False
         if self.expression is not None and not self.expression.search(c.expression):
             return False
-        if self.body is not None and not self.body.search(p.text):
+        if not all(b.search(p.text) for b in self.body):
             return False
         if self.lacks is not None and self.lacks.search(p.text):
             return False

@@ -14,6 +14,7 @@ def render(report: Report) -> bytes:
         "scheme": report.scheme,
         "summary": report.summary,
         "warnings": report.warnings,
+        "conflicts": report.conflicts,
     }
     # JSON strings hold no raw newline, so each one here ends a site.
     sites = encode.lines(report.sites).rstrip(b"\n").replace(b"\n", b",\n")

@@ -522,6 +522,7 @@ class Extractor(Arithmetic):
             return self._to_bytes(first, use, node)
         if result == "count":
             return self._to_count(first, use, node)
+        self.edge(use, self.key(f"R:{word.decode()}"), Edge.RETURN, node)
         return Value(use)
 
 

@@ -197,8 +197,11 @@ def role_of(unit: str, dimension: str, operation: str) -> str:
     return "alloc-size"
 
 
+_BUCKETS = ((2, "near"), (4, "close"), (6, "middle"), (8, "remote"))
+
+
 def _bucket(cost: int) -> str:
-    return "near" if cost <= 2 else "close" if cost <= 4 else "middle" if cost <= 6 else "remote" if cost <= 8 else "far"
+    return next((name for limit, name in _BUCKETS if cost <= limit), "far")
 
 
 def _margin(margin: int) -> str:

@@ -189,7 +189,10 @@ def solved(analysis: Analysis, chosen: Scheme, what_if: Path | None = None, writ
 
 def converted(analysis: Analysis, chosen: Scheme) -> bool:
     """Does the tree speak the scheme? In others its names are taken for something else (x86's own PTE_SHIFT)."""
-    return any(chosen.marker in f.defines for f in analysis.facts)
+    return any(
+        chosen.marker in f.defines and path.startswith(("include/", "arch/"))  # drivers have names of their own
+        for path, f in zip(analysis.paths, analysis.facts, strict=True)
+    )
 
 
 def decide(analysis: Analysis, chosen: Scheme, what_if: Path | None = None) -> Report:

@@ -41,35 +41,39 @@ class Meeting:
 
 def meetings(graph: Graph, label_of: dict[str, str]) -> list[Meeting]:
     """All places of the tree where a count of one unit meets the other, or a count meets bytes."""
-    known: dict[int, Seed] = {}
-    for node, seeds in graph.seeds.items():
-        seed = seeds[0]
-        if seed.measure and not graph.keys[node - graph.first_key].startswith(("N:", "T:", "U:", "X:")):
-            known[node] = seed
-    direct = dict(known)
-    kinds = graph.edges[:, 2]
-    for e in np.flatnonzero(np.isin(kinds, (*_DIRECT, Edge.CONVERTED))):
-        a, b = int(graph.edges[e, 0]), int(graph.edges[e, 1])
-        if kinds[e] == Edge.CONVERTED:
-            direct.setdefault(a, _CONVERTED)
-        elif b in known and a < graph.first_key and a not in direct:
-            name = graph.keys[b - graph.first_key]
-            if name.startswith(("F:", "R:", "V:")):
-                direct[a] = known[b]
-    assigned = np.bincount(graph.edges[kinds == Edge.ASSIGN, 0], minlength=graph.size)
-    for e in np.flatnonzero(kinds == Edge.ASSIGN):
-        a, b = int(graph.edges[e, 0]), int(graph.edges[e, 1])
-        if b in direct and a not in direct and a < graph.first_key and assigned[a] == 1:
-            direct[a] = direct[b]
+    direct = _seeded(graph)
+    ends, kinds = graph.edges[:, :2], graph.edges[:, 2]
+    has = np.zeros(graph.size, np.bool_)
+    has[list(direct)] = True
+    shared = np.zeros(graph.size, np.bool_)
+    shared[[n for n in direct if graph.keys[n - graph.first_key].startswith(("F:", "R:", "V:"))]] = True
+    own = ends[:, 0] < graph.first_key
+    for a, b in ends[own & np.isin(kinds, _DIRECT) & shared[ends[:, 1]]].tolist():
+        direct.setdefault(a, direct[b])
+    for a in ends[kinds == Edge.CONVERTED, 0].tolist():
+        direct.setdefault(a, _CONVERTED)
+    has[list(direct)] = True
+    once = np.bincount(graph.edges[kinds == Edge.ASSIGN, 0], minlength=graph.size) == 1
+    for a, b in ends[own & (kinds == Edge.ASSIGN) & has[ends[:, 1]] & once[ends[:, 0]]].tolist():
+        direct.setdefault(a, direct[b])
+    has[list(direct)] = True
     found = []
-    for e in np.flatnonzero(np.isin(kinds, _BETWEEN)):
+    for e in np.flatnonzero(np.isin(kinds, _BETWEEN) & has[ends[:, 0]] & has[ends[:, 1]]).tolist():
         a, b, kind, line = (int(x) for x in graph.edges[e])
-        left, right = direct.get(a), direct.get(b)
-        if left is None or right is None or left is right or not _clash(left, right, label_of, Edge(kind)):
-            continue
-        file = int(graph.file_of_edge[e])
-        found.append(Meeting(file, line, graph.name(a), left, graph.name(b), right, Edge(kind)))
+        left, right = direct[a], direct[b]
+        if left is not right and _clash(left, right, label_of, Edge(kind)):
+            file = int(graph.file_of_edge[e])
+            found.append(Meeting(file, line, graph.name(a), left, graph.name(b), right, Edge(kind)))
     return found
+
+
+def _seeded(graph: Graph) -> dict[int, Seed]:
+    """Nodes of which a signature says what they measure."""
+    known = {}
+    for node, seeds in graph.seeds.items():
+        if seeds[0].measure and not graph.keys[node - graph.first_key].startswith(("N:", "T:", "U:", "X:")):
+            known[node] = seeds[0]
+    return known
 
 
 def _clash(a: Seed, b: Seed, label_of: dict[str, str], kind: Edge) -> bool:

@@ -122,9 +122,10 @@ def examine(
     """Facts of every file, from the cache where the content is known."""
     key = f"{engine_version()}:{data.rules_version()}:{scheme_name}"
     digests = dict(cache.digests(tree) if known is None else known)
-    kept = cache.get_many("facts", key, {_fact_key(p, d) for p, d in digests.items()})
-    pending = [e for e in tree.entries if e.path not in digests or _fact_key(e.path, digests[e.path]) not in kept]
-    raw: dict[str, bytes] = {p: kept[_fact_key(p, d)] for p, d in digests.items() if _fact_key(p, d) in kept}
+    keys = {path: _fact_key(path, digest) for path, digest in digests.items()}
+    kept = cache.get_many("facts", key, set(keys.values()))
+    pending = [e for e in tree.entries if keys.get(e.path) not in kept]
+    raw: dict[str, bytes] = {path: kept[k] for path, k in keys.items() if k in kept}
     fresh: dict[str, bytes] = {}
     problems = Problems()
     total = sum(e.size for e in pending)

@@ -10,7 +10,7 @@ from converter.classify.record import Evidence, Site
 from converter.classify.roles import LOGIC, Rule
 from converter.units.edges import WHY, Edge
 from converter.units.facts import Use
-from converter.units.graph import Graph, spoken
+from converter.units.graph import Graph
 from converter.units.signatures import Seed
 from converter.units.solve import FAR, Solution
 from converter.vocabulary import UNITS, Name, Scheme
@@ -207,5 +207,3 @@ def _bucket(cost: int) -> str:
 def _margin(margin: int) -> str:
     return "contested" if margin <= 1 else "clear" if margin <= 4 else "alone"
 
-
-__all__ = ["Decider", "Verdict", "role_of", "spoken"]

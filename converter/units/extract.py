@@ -20,7 +20,6 @@ SCALAR = "N:scalar"
 """The hint for names that hold plain numbers."""
 
 _COMPARE = {"<", ">", "<=", ">=", "==", "!="}
-_SCALAR = {"primitive_type", "sized_type_specifier"}
 _FORM = {"size": "size", "shift": "shift", "mask": "mask"}
 
 

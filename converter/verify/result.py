@@ -1,0 +1,58 @@
+"""What a level of proof says: each site or file passed, failed, or was not covered and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+PASSED = "passed"
+FAILED = "failed"
+NOT_COVERED = "not covered"
+
+OUTCOMES = (PASSED, FAILED, NOT_COVERED)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing that a level looked at.
+
+    path     of the file in the tree; of a boot, the name of the test
+    line     counts from 1; 0 where the item is a whole file
+    outcome  one of OUTCOMES
+    what     the use or the object in a few words
+    why      of a failure, what differs; of what is not covered, the reason, worded so that equal reasons can be counted
+    detail   more lines for a person: values that differ, a disassembly diff
+    """
+
+    path: str
+    line: int
+    outcome: str
+    what: str
+    why: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A level's verdict. `figures` are numbers of the level's own, by name, in the order in which they are printed."""
+
+    level: str
+    items: tuple[Item, ...]
+    figures: tuple[tuple[str, float], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def count(self, outcome: str) -> int:
+        return sum(item.outcome == outcome for item in self.items)
+
+    @property
+    def failed(self) -> bool:
+        return self.count(FAILED) > 0
+
+    def reasons(self) -> list[tuple[str, int]]:
+        """Why items were not covered, the most frequent first."""
+        return _counted(item.why for item in self.items if item.outcome == NOT_COVERED)
+
+
+def _counted(words: Iterable[str]) -> list[tuple[str, int]]:
+    return sorted(Counter(words).items(), key=lambda pair: (-pair[1], pair[0]))

@@ -26,7 +26,7 @@ class Graph:
     """
 
     files: list[str]
-    facts: list[Facts]
+    facts: Sequence[Facts]
     offset: Ints  # first node of each file
     keys: list[str]  # node of key i: first_key + i
     first_key: int
@@ -134,15 +134,10 @@ def link(paths: Sequence[str], facts: Sequence[Facts], known: Signatures, rules:
         for i, key in enumerate(f.keys):
             found = resolved.get(key)
             if found is None:
-                real = _resolve(key, types)
+                real = resolve(key, types)
                 found = resolved[key] = ids.setdefault(real, len(ids))
             numbers[i] = found
-        rows = np.frombuffer(f.edges, np.int32).reshape(-1, STRIDE).copy()
-        for side in (0, 1):
-            column = rows[:, side]
-            is_key = column < 0
-            column[~is_key] += offsets[n]
-            column[is_key] = numbers[-1 - column[is_key]] + first_key
+        rows = placed(f, int(offsets[n]), numbers + first_key)
         parts.append(rows)
         file_parts.append(np.full(len(rows), n, np.int32))
     keys = list(ids)
@@ -153,32 +148,39 @@ def link(paths: Sequence[str], facts: Sequence[Facts], known: Signatures, rules:
     for i in range(len(keys)):
         key = keys[i]
         node = first_key + i
-        seed = rules.get(key[2:]) if key.startswith("X:") else _seed(key, known.seeds)
+        seed = seed_of(key, known, rules)
         if seed is not None:
             seeds.setdefault(node, []).append(seed)
-        elif key.startswith("F:"):
-            declared = types.of(key)
-            if declared is not None:
-                bare = declared.rstrip("*")
-                hint = known.types.get((bare, len(declared) - len(bare)))
-                if hint is not None:
-                    target = ids.setdefault(hint, len(ids))
-                    if target == len(keys):
-                        keys.append(hint)
-                        seeds[first_key + target] = [known.seeds[hint]]
-                    extra.append((node, first_key + target, int(Edge.TYPE), 0))
+        elif (hint := hint_of(key, types, known)) is not None:
+            target = ids.setdefault(hint, len(ids))
+            if target == len(keys):
+                keys.append(hint)
+                seeds[first_key + target] = [known.seeds[hint]]
+            extra.append((node, first_key + target, int(Edge.TYPE), 0))
     if extra:
         edges = np.concatenate([edges, np.array(extra, np.int32)])
         file_of_edge = np.concatenate([file_of_edge, np.full(len(extra), -1, np.int32)])
     degree = np.bincount(edges[:, :2].ravel(), minlength=first_key + len(keys)) if len(edges) else np.zeros(1, np.int64)
     hubs = np.flatnonzero(degree > HUB).astype(np.int32)
     hubs = hubs[hubs >= first_key]
-    vague = np.array([first_key + i for i, k in enumerate(keys) if "F:?" in k or "@" in k], np.int32)
+    vague = np.array([first_key + i for i, k in enumerate(keys) if is_vague(k)], np.int32)
     closed = np.union1d(hubs, vague).astype(np.int32)
     return Graph(list(paths), list(facts), offsets[:-1], keys, first_key, edges, file_of_edge, seeds, closed)
 
 
-def _resolve(key: str, types: Types) -> str:
+def placed(f: Facts, offset: int, nodes: Ints) -> Ints:
+    """A file's edges in the numbers of the graph: its own quantities from `offset` on, its keys at `nodes`."""
+    rows = np.frombuffer(f.edges, np.int32).reshape(-1, STRIDE).copy()
+    for side in (0, 1):
+        column = rows[:, side]
+        is_key = column < 0
+        column[~is_key] += offset
+        column[is_key] = nodes[-1 - column[is_key]]
+    return rows
+
+
+def resolve(key: str, types: Types) -> str:
+    """A raw key with its structs resolved."""
     if key.startswith("F:"):
         return types.field(key)
     if key[:2] in ("P:", "R:") and key[2:4] == "F:":
@@ -188,23 +190,48 @@ def _resolve(key: str, types: Types) -> str:
     return key
 
 
-def _seed(key: str, seeds: Mapping[str, Seed]) -> Seed | None:
-    seed = seeds.get(key)
+def is_vague(key: str) -> bool:
+    """A field of a struct that is not known: nothing flows through it."""
+    return "F:?" in key or "@" in key
+
+
+def seed_of(key: str, known: Signatures, rules: Mapping[str, Seed]) -> Seed | None:
+    """What a signature, or a role rule, says of a key."""
+    if key.startswith("X:"):
+        return rules.get(key[2:])
+    seed = known.seeds.get(key)
     if seed is None and key[:2] in ("P:", "R:", "V:") and ":" in key[2:]:
         path, _, bare = key[2:].rpartition(":")
-        seed = seeds.get(key[:2] + bare)
+        seed = known.seeds.get(key[:2] + bare)
         if seed is not None and seed.source != path and key[0] != "V":
             return None  # another file's private function of that name
     return seed
 
 
+def hint_of(key: str, types: Types, known: Signatures) -> str | None:
+    """The hint that the declared type of a field gives."""
+    declared = types.of(key) if key.startswith("F:") else None
+    if declared is None:
+        return None
+    bare = declared.rstrip("*")
+    return known.types.get((bare, len(declared) - len(bare)))
+
+
 def costs(graph: Graph) -> Ints:
-    """Cost of each edge. Without a signature a call is dearer: two callers of one function say little of each other."""
+    """Cost of each edge of a graph."""
+    seeded = np.zeros(graph.size, np.bool_)
+    seeded[list(graph.seeds)] = True
+    return edge_costs(graph.edges, seeded)
+
+
+def edge_costs(edges: Ints, seeded: NDArray[np.bool_]) -> Ints:
+    """Cost of each edge. Without a signature a call is dearer: two callers of one function say little of each other.
+
+    `seeded`: by node, does a signature say what it is?
+    """
     table = np.array([COST[Edge(k)] for k in range(len(Edge))], np.int32)
-    cost = table[graph.edges[:, 2]]
-    known = np.zeros(graph.size, np.bool_)
-    known[list(graph.seeds)] = True
-    calls = graph.edges[:, 2] == Edge.ARGUMENT
-    unknown = calls & ~known[graph.edges[:, 0]] & ~known[graph.edges[:, 1]]
+    cost = table[edges[:, 2]]
+    calls = edges[:, 2] == Edge.ARGUMENT
+    unknown = calls & ~seeded[edges[:, 0]] & ~seeded[edges[:, 1]]
     cost[unknown] += 1
     return cost

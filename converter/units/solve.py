@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,17 +54,19 @@ class Solution:
         return steps, node
 
 
-class _Adjacency:
-    def __init__(self, graph: Graph) -> None:
-        e = graph.edges
-        ends = np.concatenate([e[:, 0], e[:, 1]])
-        others = np.concatenate([e[:, 1], e[:, 0]])
+class Adjacency:
+    """The edges at each node, both ways: what is at the other end, and what a step there costs."""
+
+    def __init__(self, edges: Ints, cost: Ints, size: int, number: Ints | None = None) -> None:
+        """`number`: what each edge is called, if not by its row."""
+        ends = np.concatenate([edges[:, 0], edges[:, 1]])
+        others = np.concatenate([edges[:, 1], edges[:, 0]])
         order = np.argsort(ends, kind="stable")
         self.other: Ints = others[order]
-        self.edge: Ints = np.tile(np.arange(len(e), dtype=np.int32), 2)[order]
-        self.cost: Ints = np.tile(costs(graph), 2)[order]
-        self.first = np.zeros(graph.size + 1, np.int64)
-        np.cumsum(np.bincount(ends, minlength=graph.size), out=self.first[1:])
+        self.edge: Ints = np.tile(np.arange(len(edges), dtype=np.int32) if number is None else number, 2)[order]
+        self.cost: Ints = np.tile(cost, 2)[order]
+        self.first = np.zeros(size + 1, np.int64)
+        np.cumsum(np.bincount(ends, minlength=size), out=self.first[1:])
 
     def around(self, nodes: Ints) -> NDArray[np.int64]:
         """Positions of all edges at the nodes."""
@@ -76,10 +79,23 @@ class _Adjacency:
         around: NDArray[np.int64] = np.repeat(starts, counts) + np.arange(total) - before
         return around
 
+    def steps(self, nodes: Ints) -> tuple[Ints, Ints, Ints]:
+        """What lies one edge away from the nodes: the other end, the edge and its cost."""
+        positions = self.around(nodes)
+        return self.other[positions], self.edge[positions], self.cost[positions]
+
+
+class Steps(Protocol):
+    """Anything that knows the edges at a node."""
+
+    def steps(self, nodes: Ints) -> tuple[Ints, Ints, Ints]:
+        """Other end, edge and cost of every edge at the nodes."""
+        ...
+
 
 def solve(graph: Graph, label_of: Mapping[str, str], silent: Collection[str] = ()) -> Solution:
     """`label_of`: dimension of a seed -> label it counts as ('' for none); the keys in `silent` seed nothing."""
-    adjacency = _Adjacency(graph)
+    adjacency = Adjacency(graph.edges, costs(graph), graph.size)
     fixed = np.zeros(graph.size, np.bool_)
     labels: dict[str, list[tuple[int, Seed]]] = {}
     for node, seeds in graph.seeds.items():
@@ -98,7 +114,7 @@ def solve(graph: Graph, label_of: Mapping[str, str], silent: Collection[str] = (
     return Solution(graph, reach)
 
 
-def _spread(size: int, at: _Adjacency, seeds: Iterable[tuple[int, Seed]], closed: NDArray[np.bool_]) -> Reach:
+def _spread(size: int, at: Steps, seeds: Iterable[tuple[int, Seed]], closed: NDArray[np.bool_]) -> Reach:
     distance = np.full(size, FAR, np.int8)
     parent = np.full(size, -1, np.int32)
     start: dict[int, Seed] = {}
@@ -108,31 +124,41 @@ def _spread(size: int, at: _Adjacency, seeds: Iterable[tuple[int, Seed]], closed
             start[node] = seed
     begins = np.zeros(size, np.bool_)
     begins[list(start)] = True
+    reach = Reach(distance, parent, start)
+    grow(reach, begins, at, closed, np.array(list(start), np.int32))
+    return reach
+
+
+def grow(reach: Reach, begins: NDArray[np.bool_], at: Steps, closed: NDArray[np.bool_], sources: Ints) -> list[Ints]:
+    """Extend the forest from `sources`, whose distances stand; returns the nodes that were reached, some twice.
+
+    `begins`: the seeds, whose distance nothing lowers. A node that is `closed` is an end, unless it is a seed.
+    """
+    distance, parent = reach.distance, reach.parent
     buckets: list[list[Ints]] = [[] for _ in range(LIMIT + 8)]
-    for node in start:
-        if distance[node] <= LIMIT:
-            buckets[int(distance[node])].append(np.array([node], np.int32))
+    reached: list[Ints] = []
+    for level in np.unique(distance[sources]):
+        if level <= LIMIT:
+            buckets[int(level)].append(sources[distance[sources] == level])
     for level in range(LIMIT + 1):
         waiting = buckets[level]
         while waiting:
             nodes = np.unique(np.concatenate(waiting))
             waiting = []
             nodes = nodes[(distance[nodes] == level) & (~closed[nodes] | (parent[nodes] < 0))].astype(np.int32)
-            positions = at.around(nodes)
-            if not len(positions):
-                continue
-            step = at.cost[positions]
+            others, edges, step = at.steps(nodes)
             for cost in np.unique(step):
-                chosen = positions[step == cost]
-                targets = at.other[chosen]
+                chosen = step == cost
+                targets, by = others[chosen], edges[chosen]
                 better = (distance[targets] > level + cost) & ~begins[targets]
                 if level + cost > LIMIT or not better.any():
                     continue
-                targets, chosen = targets[better], chosen[better]
+                targets = targets[better]
                 distance[targets] = level + cost
-                parent[targets] = at.edge[chosen]
+                parent[targets] = by[better]
+                reached.append(targets)
                 if cost == 0:
                     waiting.append(targets)
                 else:
                     buckets[level + int(cost)].append(targets)
-    return Reach(distance, parent, start)
+    return reached

@@ -28,6 +28,7 @@ from converter.units.graph import link
 from converter.units.meet import meetings
 from converter.units.signatures import Seed, dimension, signatures
 from converter.units.solve import Solution, solve
+from converter.units.solved import World
 from converter.vocabulary import UNITS, Scheme, scheme, vocabulary
 
 Progress = Callable[[int, int], None]
@@ -177,6 +178,13 @@ def labels(chosen: Scheme) -> dict[str, str]:
 
 def solved(analysis: Analysis, chosen: Scheme, what_if: Path | None = None, written: bool = True) -> Solution:
     """The units of every quantity of the tree. `written`: believe the scheme's own names where the tree speaks it."""
+    w = world(chosen, what_if)
+    graph = link(analysis.paths, analysis.facts, w.known, w.rules)
+    return solve(graph, w.label_of, () if written and converted(analysis, chosen) else w.silent)
+
+
+def world(chosen: Scheme, what_if: Path | None = None) -> World:
+    """What the units of every tree depend on: signatures, role rules, and what a scheme counts in."""
     known = signatures(what_if)
     declared = {}
     for c in chosen.conversion:
@@ -184,8 +192,7 @@ def solved(analysis: Analysis, chosen: Scheme, what_if: Path | None = None, writ
         declared[f"R:{c.name}"] = Seed(c.gives, 0, f"{c.name}() gives {c.gives}", "the scheme", "count")
     known = replace(known, seeds=known.seeds | declared)
     spoken = {r.id: Seed(dimension(r.unit), r.cost, r.why, "rules/roles") for r in rules().rules.values()}
-    graph = link(analysis.paths, analysis.facts, known, spoken)
-    return solve(graph, labels(chosen), () if written and converted(analysis, chosen) else ("U:pte", "U:pg"))
+    return World(known, spoken, labels(chosen), ("U:pte", "U:pg"))
 
 
 def converted(analysis: Analysis, chosen: Scheme) -> bool:

@@ -86,6 +86,10 @@ class Types:
         self.unique = {name: owner for name, owner in owners.items() if owner is not None}
         self._known: dict[str, str | None] = {}
 
+    def forget(self) -> None:
+        """What was worked out from declarations, when these have changed."""
+        self._known.clear()
+
     def of(self, key: str) -> str | None:
         """C type of a key as declared ("struct page**", "pte_t*"), or None."""
         if key in self._known:

@@ -16,6 +16,7 @@ from converter.csource import context
 from converter.csource.normalise import normalise
 from converter.csource.pieces import Piece, Source, function_name
 from converter.csource.text import Directive, Lines, hidden
+from converter.csource.words import Mark, Words
 from converter.units.declared import declared
 from converter.units.edges import Edge
 from converter.units.extract import Extractor
@@ -38,11 +39,10 @@ DEEP = "nested too deeply to follow; some of its uses stay open"
 _PREFIX = b"void _(void){"
 _SUFFIX = b"\n;}"
 _DEFINE = re.compile(rb"[ \t]*([A-Za-z_]\w*)(\(([^()]*)\))?")
-_STATIC = re.compile(rb"^static\b[^;{}()=\n]*?\b(\w+)\s*(?:\(|=|;|\[)", re.M)
+_STATIC = re.compile(rb"\nstatic\b[^;{}()=\n]*?\b(\w+)\s*(?:\(|=|;|\[)")
 _OPS = re.compile(rb"\.(\w+)\s*=\s*(\w+)\s*[,}]")
-_STRUCT_VARIABLE = re.compile(rb"\bstruct\s+(\w+)\s+\w+(?:\[\w*\])?\s*$")
+_VARIABLE = re.compile(rb"\s+\w+(?:\[\w*\])?\s*= \{")
 _DECLARES = re.compile(rb"^(?:typedef |static |extern )*(?:struct|union)\b", re.M)
-_IDENTIFIER = re.compile(rb"[A-Za-z_]\w*")
 
 
 class _Silent(toml.Entry, frozen=True):
@@ -111,7 +111,7 @@ def _parser() -> Parser:
 
 def analyse(path: str, content: bytes, scheme_name: str, inert: str = "") -> Facts | None:
     """Facts of one file; None where it holds nothing of interest. `inert` says why the file's directory is inert."""
-    marks = list(_pattern(scheme_name).finditer(content)) if vocabulary().concerns(content) else []
+    marks = _words(scheme_name).find(content)
     vocab = vocabulary().names
     facts = Facts()
     walked = path.endswith((".c", ".h")) and not inert
@@ -122,17 +122,16 @@ def analyse(path: str, content: bytes, scheme_name: str, inert: str = "") -> Fac
     lines = Lines(content)
     assembler = not path.endswith((".c", ".h"))
     if inert or len(content) > LARGE:
-        covered = set() if inert else hidden(content, [m.start() for m in marks])
+        covered = set() if inert else hidden(content, [m.start for m in marks])
         for m in marks:
-            if m.group().decode() in vocab:
-                facts.uses.append(_use(m, lines, inert=inert or ("comment or string" if m.start() in covered else "")))
+            if m.word.decode() in vocab:
+                facts.uses.append(_use(m, lines, inert=inert or ("comment or string" if m.start in covered else "")))
         if not inert:
             facts.warnings.append(f"larger than {LARGE >> 20} MiB: searched, not parsed; its uses stay open")
         return facts
     file = _File(path, content, Source(content, assembler), lines, facts, scheme_name, assembler)
     if walked:
-        words = interesting()
-        marks += [m for m in _IDENTIFIER.finditer(file.source.code) if m.group() in words]
+        marks += _interesting().find(file.source.code)
     file.run(marks)
     return facts
 
@@ -152,17 +151,24 @@ def _converted(scheme_name: str) -> tuple[dict[str, str], re.Pattern[bytes]]:
 
 
 @cache
-def _pattern(scheme_name: str) -> re.Pattern[bytes]:
+def _words(scheme_name: str) -> Words:
     """The vocabulary and the scheme's converted names."""
-    words = {n.encode() for n in vocabulary().names} | set(names(scheme_name).family)
-    ordered = sorted(words, key=lambda w: (-len(w), w))
-    first = bytes(sorted({w[0] for w in words}))  # three times as fast as looking behind at every byte
-    return re.compile(rb"(?=[" + first + rb"])(?<![A-Za-z0-9_])(?:" + b"|".join(ordered) + rb")(?![A-Za-z0-9_])")
+    return Words({n.encode() for n in vocabulary().names} | set(names(scheme_name).family))
 
 
-def _use(m: re.Match[bytes], lines: Lines, inert: str = "", defines: bool = False, function: str = "") -> Use:
-    line, col = lines.at(m.start())
-    return Use(line, col, m.group().decode(), inert=inert, defines=defines, function=function)
+@cache
+def _interesting() -> Words:
+    return Words(interesting())
+
+
+@cache
+def _ops_structs() -> Words:
+    return Words({struct.encode() for struct, _ in signatures().ops})
+
+
+def _use(m: Mark, lines: Lines, inert: str = "", defines: bool = False, function: str = "") -> Use:
+    line, col = lines.at(m.start)
+    return Use(line, col, m.word.decode(), inert=inert, defines=defines, function=function)
 
 
 class _File:
@@ -179,38 +185,37 @@ class _File:
         self.kinds = {n.name: n.kind for n in vocabulary().names.values()}
         self.converted, self.converted_pattern = _converted(scheme_name)
         self.rules: Rules = rules()
-        private = {m.group(1).decode() for m in _STATIC.finditer(source.code)} if path.endswith(".c") else set()
+        private = {m.group(1).decode() for m in _STATIC.finditer(b"\n" + source.code)} if path.endswith(".c") else set()
         if path.endswith(".c"):
             private |= {
                 d.group(1).decode()
                 for x in source.directives
                 if x.keyword == b"define" and (d := self._define(x)) is not None
             }
-        line_of: Callable[[int], int] = lambda offset: lines.at(offset)[0]  # noqa: E731
-        self.extractor = Extractor(facts, names(scheme_name), path, frozenset(private), line_of)
+        self.extractor = Extractor(facts, names(scheme_name), path, frozenset(private), lines.number)
         self.found: dict[int, Use] = {}
 
     def _define(self, d: Directive) -> re.Match[bytes] | None:
         return _DEFINE.match(self.source.masked, d.body, d.end)
 
-    def run(self, marks: list[re.Match[bytes]]) -> None:
+    def run(self, marks: list[Mark]) -> None:
         source = self.source
         masked = source.masked
         vocab = self.kinds
-        pieces: dict[int, tuple[Piece, list[re.Match[bytes]]]] = {}
-        lines: dict[int, tuple[Directive, list[re.Match[bytes]]]] = {}
+        pieces: dict[int, tuple[Piece, list[Mark]]] = {}
+        lines: dict[int, tuple[Directive, list[Mark]]] = {}
         for m in marks:
-            if masked[m.start() : m.end()] != m.group():
-                if m.group().decode() in vocab:
-                    self.found[m.start()] = _use(m, self.lines, inert="comment or string")
+            if masked[m.start : m.end] != m.word:
+                if m.word.decode() in vocab:
+                    self.found[m.start] = _use(m, self.lines, inert="comment or string")
                 continue
-            directive = source.directive_at(m.start())
+            directive = source.directive_at(m.start)
             if directive is not None:
                 lines.setdefault(directive.start, (directive, []))[1].append(m)
             elif self.assembler:
                 self._assembler_use(m)
             else:
-                piece = source.piece_at(m.start())
+                piece = source.piece_at(m.start)
                 pieces.setdefault(piece.start, (piece, []))[1].append(m)
         if not self.assembler:
             declared(source.code, self.facts)
@@ -220,15 +225,15 @@ class _File:
         for piece, own in pieces.values():
             self._piece(piece, own)
         for m in marks:  # in what is no C at all
-            if m.start() not in self.found and m.group().decode() in vocab:
-                self.found[m.start()] = _use(m, self.lines)
+            if m.start not in self.found and m.word.decode() in vocab:
+                self.found[m.start] = _use(m, self.lines)
         for offset in sorted(self.found):
             use = self.found[offset]
             (self.facts.written if use.written else self.facts.uses).append(use)
 
     # pieces of C
 
-    def _piece(self, piece: Piece, marks: list[re.Match[bytes]]) -> None:
+    def _piece(self, piece: Piece, marks: list[Mark]) -> None:
         name = function_name(self.source.code, piece) or ""
         for variant in self.source.variants(piece):
             text = normalise(variant)
@@ -246,17 +251,17 @@ class _File:
                 self.facts.warnings.append(DEEP)
 
     def _collect(
-        self, marks: list[re.Match[bytes]], tree: Tree, text: bytes, base: int, function: str, raw: bytes,
+        self, marks: list[Mark], tree: Tree, text: bytes, base: int, function: str, raw: bytes,
         defines: bool = False,
     ) -> None:  # fmt: skip
         """Give each use of a parsed piece its node, context and rules."""
         hits: dict[int, set[int]] = {}
         before: bytes | None = None
         for m in marks:
-            start = m.start()
-            written = m.group().decode()
+            start = m.start
+            written = m.word.decode()
             word = self.converted.get(written, written)
-            if word not in self.kinds or start in self.found or raw[start - base : m.end() - base] != m.group():
+            if word not in self.kinds or start in self.found or raw[start - base : m.end - base] != m.word:
                 continue
             use = _use(m, self.lines, defines=defines, function=function)
             if word != written:
@@ -267,7 +272,7 @@ class _File:
                 use.node, syntax = seen
             else:
                 use.node = self.extractor.fresh(word)
-                syntax = tree.root_node.descendant_for_byte_range(start - base, m.end() - base)
+                syntax = tree.root_node.descendant_for_byte_range(start - base, m.end - base)
             if syntax is not None:
                 use.context = context.of(syntax, text, self.kinds[word])
                 if raw[max(0, start - base - 16) : start - base].rstrip(b" (").endswith((b"aligned", b"aligned__")):
@@ -305,12 +310,12 @@ class _File:
 
     # preprocessor lines
 
-    def _directive(self, d: Directive, marks: list[re.Match[bytes]]) -> None:
+    def _directive(self, d: Directive, marks: list[Mark]) -> None:
         if d.keyword == b"define":
             self._macro(d, marks)
             return
         for m in marks:
-            if m.group().decode() not in self.kinds:
+            if m.word.decode() not in self.kinds:
                 continue
             text = self.source.masked[d.body : d.end]
             use = _use(m, self.lines, function="")
@@ -321,13 +326,13 @@ class _File:
                 continue
             else:
                 use.inert = "text of #" + d.keyword.decode()
-            self.found[m.start()] = use
+            self.found[m.start] = use
 
-    def _only_defined(self, m: re.Match[bytes], text: bytes, base: int) -> bool:
-        before = text[: m.start() - base].rstrip()
+    def _only_defined(self, m: Mark, text: bytes, base: int) -> bool:
+        before = text[: m.start - base].rstrip()
         return before.endswith((b"defined", b"defined("))
 
-    def _condition(self, d: Directive, marks: list[re.Match[bytes]]) -> None:
+    def _condition(self, d: Directive, marks: list[Mark]) -> None:
         body = self.source.masked[d.body : d.end].replace(b"\\", b" ")
         text = _PREFIX + body + _SUFFIX
         tree = _parser().parse(text)
@@ -335,18 +340,18 @@ class _File:
         self._walk(partial(self.extractor.macro, tree.root_node, text, base, "", None))
         self._collect(marks, tree, text, base, "", text)
 
-    def _macro(self, d: Directive, marks: list[re.Match[bytes]]) -> None:
+    def _macro(self, d: Directive, marks: list[Mark]) -> None:
         head = self._define(d)
         if head is None:
             return
         name = head.group(1)
         defines = name in self.family
-        if any(m.start() == head.start(1) and m.group().decode() not in self.kinds for m in marks):
+        if any(m.start == head.start(1) and m.word.decode() not in self.kinds for m in marks):
             self.facts.defines.append(name.decode())
         for m in marks:
-            if m.start() == head.start(1) and m.group().decode() in self.kinds:
-                self.found[m.start()] = _use(m, self.lines, defines=True, function=name.decode())
-        rest = [m for m in marks if m.start() >= head.end()]
+            if m.start == head.start(1) and m.word.decode() in self.kinds:
+                self.found[m.start] = _use(m, self.lines, defines=True, function=name.decode())
+        rest = [m for m in marks if m.start >= head.end()]
         if not rest:
             return
         body = self.source.masked[head.end() : d.end].replace(b"\\", b" ")
@@ -364,22 +369,18 @@ class _File:
     def _ops(self) -> None:
         """Functions that are assigned to the known function pointers of ops structs take their parameters' units."""
         known = signatures().ops
-        structs = {s.encode() for s, _ in known}
         code = self.source.code
-        if not any(s in code for s in structs):
-            return
-        at = 0
-        while (brace := code.find(b"= {", at)) >= 0:
-            at = brace + 3
-            owner = _STRUCT_VARIABLE.search(code, max(0, brace - 120), brace)
-            if owner is None or owner.group(1) not in structs:
+        for mark in _ops_structs().find(code):
+            owner = _VARIABLE.match(code, mark.end)
+            if owner is None:
                 continue
+            at = owner.end()
             end = code.find(b"};", at)
-            struct = owner.group(1).decode()
+            struct = mark.word.decode()
             for m in _OPS.finditer(code, at, end + 1 if end >= 0 else len(code)):
                 target = known.get((struct, m.group(1).decode()))
                 if target is not None:
-                    self._op(target, m.group(2).decode(), self.lines.at(m.start())[0])
+                    self._op(target, m.group(2).decode(), self.lines.number(m.start()))
 
     def _op(self, target: str, function: str, line: int) -> None:
         own = self.extractor.own(function)
@@ -388,22 +389,22 @@ class _File:
             self.facts.edges.extend((key(f"P:{own}/{i}"), key(f"P:{target}/{i}"), Edge.ASSIGN, line))
         self.facts.edges.extend((key(f"R:{own}"), key(f"R:{target}"), Edge.ASSIGN, line))
 
-    def _assembler_use(self, m: re.Match[bytes]) -> None:
-        word = m.group().decode()
+    def _assembler_use(self, m: Mark) -> None:
+        word = m.word.decode()
         if word not in self.kinds:
             return
-        line, _ = self.lines.at(m.start())
-        start = max(self.lines.span(line), m.start() - LINE)
-        text = self.source.masked[start : m.end() + LINE].split(b"\n")[0]
+        line = self.lines.number(m.start)
+        start = max(self.lines.span(line), m.start - LINE)
+        text = self.source.masked[start : m.end + LINE].split(b"\n")[0]
         use = _use(m, self.lines)
-        before = text[: m.start() - start].rstrip()
+        before = text[: m.start - start].rstrip()
         operation = "round" if before.endswith(b"ALIGN(") else "assembler"
         use.context = context.Context(operation, (), context.fold(text), "assembler::")
         use.node = self.extractor.fresh(word)
         place = Place(self.path, word, "", use.context, (), text)
         use.rules = self.rules.match(place)
         self._bind(use)
-        self.found[m.start()] = use
+        self.found[m.start] = use
 
 
 def _named(name: str, text: bytes) -> str:

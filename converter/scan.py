@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, replace
 from functools import cache as once
 from functools import partial
@@ -97,6 +98,13 @@ def scan(
     what_if: Path | None = None,
 ) -> Report:
     """Every use of the vocabulary in `tree`, decided as far as the evidence goes. Raises InputError."""
+    with _uncollected():
+        return _scan(tree, cache, scheme_name, jobs, progress, what_if)
+
+
+def _scan(
+    tree: Tree, cache: Cache, scheme_name: str, jobs: int | None, progress: Progress | None, what_if: Path | None
+) -> Report:
     chosen = scheme(scheme_name)
     key = f"{engine_version()}:{data.rules_version()}:{scheme_name}"
     known = cache.digests(tree)
@@ -110,6 +118,18 @@ def scan(
     if not analysis.warnings and what_if is None and len(analysis.digests) == len(tree.entries):
         cache.put_one("report", key, tree_digest(analysis.digests), msgspec.msgpack.encode(report))
     return report
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No garbage collection: each pass would look at a million facts and sites, and there is no circle among them."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def examine(

@@ -25,7 +25,6 @@ class Name(toml.Entry, frozen=True):
 
 
 class _VocabularyFile(toml.Entry, frozen=True):
-    stems: tuple[str, ...]
     name: tuple[Name, ...]
 
 
@@ -84,11 +83,6 @@ class Scheme(toml.Entry, frozen=True):
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
     names: dict[str, Name]
-    stems: tuple[bytes, ...] = ()
-
-    def concerns(self, content: bytes) -> bool:
-        """Can any name stand in `content`? A quick look that most files of a kernel tree fail."""
-        return any(stem in content for stem in self.stems)
 
     @property
     def family(self) -> tuple[str, ...]:
@@ -109,7 +103,7 @@ def vocabulary() -> Vocabulary:
         if n.name in names:
             raise RulesError(f"{toml.at(path, 'name', i)}: {n.name} is listed twice; remove one")
         names[n.name] = n
-    return Vocabulary(names, tuple(s.encode() for s in loaded.stems))
+    return Vocabulary(names)
 
 
 @cache
@@ -123,9 +117,4 @@ def scheme(name: str) -> Scheme:
     for n in vocabulary().names:
         if set(loaded.names.get(n, {})) != set(UNITS):
             raise RulesError(f"{path}: [names] must say what {n} becomes as pte and as pg")
-        for converted in (n, *loaded.names[n].values()):
-            if not vocabulary().concerns(converted.encode()):
-                raise RulesError(
-                    f"{path}: [names] {converted} holds none of the stems in vocabulary.toml; add one there"
-                )
     return loaded

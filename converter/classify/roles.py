@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import PurePosixPath
 from typing import Any
 
 from tree_sitter import Language, Node, Query, QueryCursor, QueryError
@@ -91,10 +90,13 @@ class _Compiled:
         except (re.error, QueryError) as error:
             raise RulesError(f"{where}: {rule.id}: {error}") from error
 
+    def speaks_of(self, name: str, operation: str) -> bool:
+        w = self.rule.when
+        return (not w.name or name in w.name) and (not w.operation or operation in w.operation)
+
     def matches(self, p: Place, number: int) -> bool:
-        w, c = self.rule.when, p.context
-        if w.operation and c.operation not in w.operation:
-            return False
+        """Do the other conditions hold?"""
+        c = p.context
         if self.sink is not None and not self.sink.match(c.sink):
             return False
         if self.operand is not None and not any(self.operand.match(o) for o in c.operands):
@@ -128,24 +130,22 @@ def _pattern(text: str) -> re.Pattern[str] | None:
 
 
 class Rules:
-    """All role rules, indexed by the names they speak of."""
+    """All role rules, indexed by the names and operations they speak of."""
 
     def __init__(self, rules: list[tuple[Rule, str]], language: Language) -> None:
         self.rules = {r.id: r for r, _ in rules}
-        self._by_name: dict[str, list[tuple[int, _Compiled]]] = {}
-        self._any: list[tuple[int, _Compiled]] = []
-        for number, (r, where) in enumerate(rules):
-            compiled = (number, _Compiled(r, language, where))
-            if not r.when.name:
-                self._any.append(compiled)
-            for n in r.when.name:
-                self._by_name.setdefault(n, []).append(compiled)
+        compiled = [(number, _Compiled(r, language, where)) for number, (r, where) in enumerate(rules)]
+        # Those that name what they speak of come first.
+        self._compiled = [c for c in compiled if c[1].rule.when.name] + [c for c in compiled if not c[1].rule.when.name]
+        self._candidates: dict[tuple[str, str], list[tuple[int, _Compiled]]] = {}
 
     def match(self, place: Place) -> tuple[str, ...]:
         """Ids of the rules that hold for a use."""
-        found = [c.rule.id for n, c in self._by_name.get(place.name, ()) if c.matches(place, n)]
-        found += [c.rule.id for n, c in self._any if c.matches(place, n)]
-        return tuple(found)
+        asked = (place.name, place.context.operation)
+        candidates = self._candidates.get(asked)
+        if candidates is None:
+            candidates = self._candidates[asked] = [c for c in self._compiled if c[1].speaks_of(*asked)]
+        return tuple([c.rule.id for n, c in candidates if c.matches(place, n)])
 
 
 @cache
@@ -176,17 +176,14 @@ class _InertFile(toml.Entry, frozen=True):
 
 
 @cache
-def _inert_places() -> tuple[tuple[str, str], ...]:
+def _inert_places() -> tuple[tuple[re.Pattern[str], str], ...]:
     loaded: Any = toml.load(data.path("rules/inert.toml"), _InertFile)
-    return tuple((i.path, i.why) for i in loaded.inert)
+    return tuple((re.compile(re.escape(i.path).replace(r"\*", "[^/]*")), i.why) for i in loaded.inert)
 
 
 @cache
 def inert_directory(directory: str) -> str:
     """Why nothing in a directory of the tree is kernel code; '' where it is."""
-    probe = PurePosixPath(directory)
-    for pattern, why in _inert_places():
-        for d in (probe, *probe.parents):
-            if len(d.parts) == pattern.count("/") + 1 and d.match(pattern):
-                return why
-    return ""
+    parent = directory.rpartition("/")[0]
+    above = inert_directory(parent) if parent else ""
+    return above or next((why for place, why in _inert_places() if place.fullmatch(directory)), "")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from converter.csource import text as ctext
 
-_CLOSE = re.compile(rb"^\}(?![^\n]*[{,=][ \t\r]*$)[^\n]*\n?", re.M)  # in `} name = {` a declaration goes on
+_CLOSE = re.compile(rb"\n\}(?![^\n]*[{,=][ \t\r]*$)[^\n]*", re.M)  # in `} name = {` a declaration goes on
 _PUNCT = re.compile(rb"[{};]")
 _HEADER = re.compile(rb"([A-Za-z_]\w*)\s*\((?:[^()]|\([^()]*\))*\)[\s\w]*$")
 
@@ -35,7 +35,7 @@ class Source:
         self.masked = ctext.mask(data, assembler)
         self.directives = ctext.directives(self.masked)
         self.code = ctext.without(self.masked, [(d.start, d.end) for d in self.directives])
-        self._ends = [m.end() for m in _CLOSE.finditer(self.code)]
+        self._ends = [min(m.end() + 1, len(self.code)) for m in _CLOSE.finditer(self.code)]
         self._directive_starts = [d.start for d in self.directives]
         self._blocks: dict[int, list[Piece]] = {}
         self._branches: tuple[list[tuple[int, int]], list[tuple[int, int]]] | None = None

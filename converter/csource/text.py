@@ -6,6 +6,8 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 
+import numpy as np
+
 _LEXEME = re.compile(
     rb"/\*.*?(?:\*/|\Z)"  # block comment, also one cut off by the end of the file
     rb"|//(?:\\\r?\n|[^\n])*"
@@ -14,7 +16,8 @@ _LEXEME = re.compile(
     re.S,
 )
 _OPENING = re.compile(rb"[/\"']")
-_DIRECTIVE = re.compile(rb"^[ \t]*#[ \t]*([a-z_]+)((?:\\\r?\n|[^\n])*)", re.M)
+# Begins with a literal, which the search skips to: `^` is tried at every byte.
+_DIRECTIVE = re.compile(rb"#[ \t]*([a-z_]+)((?:[^\\\n]+|\\\r?\n|\\)*+)")
 _ASM_COMMENT = re.compile(
     rb"^[ \t]*#(?![ \t]*(?:define|undef|if|ifdef|ifndef|elif|else|endif|include|error|warning)\b)[^\n]*", re.M
 )
@@ -70,7 +73,12 @@ class Directive:
 
 def directives(masked: bytes) -> list[Directive]:
     """All preprocessor lines of a masked file, in order."""
-    return [Directive(m.start(), m.end(), m.group(1), m.start(2)) for m in _DIRECTIVE.finditer(masked)]
+    found = []
+    for m in _DIRECTIVE.finditer(masked):
+        start = masked.rfind(b"\n", 0, m.start()) + 1
+        if not masked[start : m.start()].strip(b" \t"):
+            found.append(Directive(start, m.end(), m.group(1), m.start(2)))
+    return found
 
 
 def without(text: bytes, spans: list[tuple[int, int]]) -> bytes:
@@ -117,8 +125,11 @@ class Lines:
     """Byte offset to line and column, both counted from 1."""
 
     def __init__(self, data: bytes) -> None:
-        self._starts = [0]
-        self._starts += [m.end() for m in re.finditer(b"\n", data)]
+        breaks = np.flatnonzero(np.frombuffer(data, np.uint8) == 10) + 1
+        self._starts: list[int] = [0, *breaks.tolist()]
+
+    def number(self, offset: int) -> int:
+        return bisect_right(self._starts, offset)
 
     def at(self, offset: int) -> tuple[int, int]:
         line = bisect_right(self._starts, offset)

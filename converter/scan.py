@@ -106,7 +106,7 @@ def _scan(
     tree: Tree, cache: Cache, scheme_name: str, jobs: int | None, progress: Progress | None, what_if: Path | None
 ) -> Report:
     chosen = scheme(scheme_name)
-    key = f"{engine_version()}:{data.rules_version()}:{scheme_name}"
+    key = cache_key(scheme_name)
     known = cache.digests(tree)
     whole = tree_digest(known) if len(known) == len(tree.entries) and what_if is None else ""
     if whole and (raw := cache.get_one("report", key, whole)) is not None:
@@ -141,9 +141,9 @@ def examine(
     known: dict[str, str] | None = None,
 ) -> Analysis:
     """Facts of every file, from the cache where the content is known."""
-    key = f"{engine_version()}:{data.rules_version()}:{scheme_name}"
+    key = cache_key(scheme_name)
     digests = dict(cache.digests(tree) if known is None else known)
-    keys = {path: _fact_key(path, digest) for path, digest in digests.items()}
+    keys = {path: fact_key(path, digest) for path, digest in digests.items()}
     kept = cache.get_many("facts", key, set(keys.values()))
     pending = [e for e in tree.entries if keys.get(e.path) not in kept]
     raw: dict[str, bytes] = {path: kept[k] for path, k in keys.items() if k in kept}
@@ -164,7 +164,7 @@ def examine(
                     problems.add(f"not read: {found.problem}", found.path)
                     continue
                 digests[found.path] = found.digest
-                raw[found.path] = fresh[_fact_key(found.path, found.digest)] = found.facts
+                raw[found.path] = fresh[fact_key(found.path, found.digest)] = found.facts
             if progress is not None:
                 progress(done, total)
     paths, facts = [], []
@@ -184,7 +184,12 @@ def examine(
     return Analysis(tree, paths, facts, digests, [*tree.warnings, *problems.lines()])
 
 
-def _fact_key(path: str, digest: str) -> str:
+def cache_key(scheme_name: str) -> str:
+    """What facts and reports depend on besides the files: code, rules and scheme."""
+    return f"{engine_version()}:{data.rules_version()}:{scheme_name}"
+
+
+def fact_key(path: str, digest: str) -> str:
     """Facts name their file and depend on its directory, so equal contents in two places are two entries."""
     return hashlib.sha1(f"{digest}:{path}".encode("utf-8", "surrogateescape")).hexdigest()
 

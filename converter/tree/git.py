@@ -1,16 +1,17 @@
 """A kernel tree as a revision of a git repository, bare or not, read without a checkout.
 
-The repository is untrusted: only rev-parse, ls-tree, cat-file, rev-list and config (to ask) run, on an explicit git
-directory and with / as the working directory, where no PATH entry can mean something inside the tree. Nothing that the
-repository's configuration names is executed: these commands use no hook, filter, textconv, pager or fsmonitor, and a
-partial clone may not fetch what is missing (git(1), GIT_ALLOW_PROTOCOL and GIT_NO_LAZY_FETCH).
+The repository is untrusted: only plumbing runs (rev-parse, ls-tree, cat-file, rev-list, config to ask; for commits and
+mails also diff-tree, read-tree, apply --cached and write-tree), on an explicit git directory and with / as the working
+directory, where no PATH entry can mean something inside the tree. Nothing that the repository's configuration names is
+executed: these commands use no hook, filter, textconv, pager or fsmonitor, and a partial clone may not fetch what is
+missing (git(1), GIT_ALLOW_PROTOCOL and GIT_NO_LAZY_FETCH).
 """
 
 import os
 import subprocess
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
 from converter.errors import InputError
@@ -70,18 +71,18 @@ def _resolve(directory: str, path: str, rev: str) -> str:
         raise InputError(f"{shown(path)}: unknown revision {shown(rev)}")
     ids: list[str] = []
     for kind in ("tree", "commit"):
-        answer = _git(directory, "rev-parse", "--verify", "--quiet", f"{rev}^{{{kind}}}")
+        answer = git(directory, "rev-parse", "--verify", "--quiet", f"{rev}^{{{kind}}}")
         if answer.returncode == 0:
             ids.append(answer.stdout.decode().strip())
         elif not ids:
-            why = f" ({_last_line(answer.stderr)})" if answer.stderr.strip() else ""
+            why = f" ({last_line(answer.stderr)})" if answer.stderr.strip() else ""
             raise InputError(f"{shown(path)}: unknown revision {shown(rev)}{why}")
     return ids[-1]
 
 
 def _listing(directory: str, where: str, revision: str, problems: Problems) -> tuple[list[Entry], str]:
     names = _names(directory, where, revision, problems)
-    blobs = {name: blob for name, blob in names.items() if name.endswith(SUFFIXES) and not _hidden(name)}
+    blobs = {name: blob for name, blob in names.items() if is_scanned(name)}
     version = _version(directory, where, names)
     absent = _absent(directory, revision)
     sizes = _sizes(directory, where, [blob for blob in blobs.values() if blob not in absent])
@@ -96,9 +97,9 @@ def _listing(directory: str, where: str, revision: str, problems: Problems) -> t
 
 def _names(directory: str, where: str, revision: str, problems: Problems) -> dict[str, str]:
     """path -> blob id of all regular files of the revision (the modes are those of git-fast-import(1))."""
-    answer = _git(directory, "ls-tree", "-r", "-z", "--full-tree", revision)
+    answer = git(directory, "ls-tree", "-r", "-z", "--full-tree", revision)
     if answer.returncode != 0:
-        raise InputError(f"{where}: git: {_last_line(answer.stderr)}")
+        raise InputError(f"{where}: git: {last_line(answer.stderr)}")
     names: dict[str, str] = {}
     for line in answer.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1]:
         description, _, name = line.partition("\t")
@@ -113,17 +114,17 @@ def _names(directory: str, where: str, revision: str, problems: Problems) -> dic
 def _absent(directory: str, revision: str) -> set[str]:
     """The blobs of the revision that a partial clone does not have: asking for one makes git try to fetch it."""
     keys = r"^(remote\..*\.promisor|extensions\.partialclone)$"
-    if _git(directory, "config", "--get-regexp", keys).returncode != 0:
+    if git(directory, "config", "--get-regexp", keys).returncode != 0:
         return set()
-    objects = _git(directory, "rev-list", "--objects", "--no-walk", "--missing=print", revision).stdout
+    objects = git(directory, "rev-list", "--objects", "--no-walk", "--missing=print", revision).stdout
     return {line[1:].decode() for line in objects.splitlines() if line.startswith(b"?")}
 
 
 def _sizes(directory: str, where: str, blobs: list[str]) -> dict[str, int]:
     """blob id -> bytes, for those that the repository has."""
-    answer = _git(directory, "cat-file", "--buffer", "--batch-check", requests="".join(f"{blob}\n" for blob in blobs))
+    answer = git(directory, "cat-file", "--buffer", "--batch-check", requests="".join(f"{blob}\n" for blob in blobs))
     if answer.returncode != 0:
-        raise InputError(f"{where}: git: {_last_line(answer.stderr)}")
+        raise InputError(f"{where}: git: {last_line(answer.stderr)}")
     lines = (line.split(" ") for line in answer.stdout.decode().splitlines())
     return {line[0]: int(line[2]) for line in lines if len(line) == 3 and line[1] == "blob"}
 
@@ -145,17 +146,18 @@ def _version(directory: str, where: str, names: dict[str, str]) -> str:
     return version
 
 
-def _hidden(name: str) -> bool:
-    """Whether a directory on the way to `name` starts with a dot."""
-    return "/." in "/" + name[: name.rfind("/") + 1]
+def is_scanned(name: str) -> bool:
+    """Is a file of this name read: a suffix that counts, and no directory on the way to it that starts with a dot?"""
+    return name.endswith(SUFFIXES) and "/." not in "/" + name[: name.rfind("/") + 1]
 
 
-def _last_line(stderr: bytes) -> str:
+def last_line(stderr: bytes) -> str:
+    """What git said last, for people."""
     lines = stderr.decode(errors="replace").strip().splitlines()
     return shown(lines[-1].removeprefix("fatal: ")) if lines else "failed without a message"
 
 
-def _environment(directory: str) -> dict[str, str]:
+def _environment(directory: str, extra: Mapping[str, str]) -> dict[str, str]:
     """The caller's environment without its GIT_ variables, and with nothing that reaches outside the repository."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     return environment | {
@@ -170,6 +172,7 @@ def _environment(directory: str) -> dict[str, str]:
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_TERMINAL_PROMPT": "0",
         "LC_ALL": "C",
+        **extra,
     }
 
 
@@ -177,13 +180,19 @@ def _command(*arguments: str) -> list[str]:
     return ["git", "--no-pager", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", *arguments]
 
 
-def _git(directory: str, *arguments: str, requests: str = "") -> subprocess.CompletedProcess[bytes]:
+NOTHING: Mapping[str, str] = {}
+
+
+def git(
+    directory: str, *arguments: str, requests: str | bytes = b"", extra: Mapping[str, str] = NOTHING
+) -> subprocess.CompletedProcess[bytes]:
+    """Run plumbing on a git directory. `extra`: variables of git's for this command. Raises InputError without git."""
     try:
         return subprocess.run(
             _command(*arguments),
             cwd="/",
-            env=_environment(directory),
-            input=requests.encode(),
+            env=_environment(directory, extra),
+            input=requests.encode() if isinstance(requests, str) else requests,
             capture_output=True,
             check=False,
         )
@@ -194,13 +203,14 @@ def _git(directory: str, *arguments: str, requests: str = "") -> subprocess.Comp
 class GitReader:
     """Reads blobs through one long-lived `git cat-file --batch` in each process that uses it."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, extra: Mapping[str, str] = NOTHING) -> None:
         self._directory = directory
+        self._extra = dict(extra)
         self._process: subprocess.Popen[bytes] | None = None
         self._failures = 0
 
-    def __reduce__(self) -> tuple[type["GitReader"], tuple[str]]:
-        return GitReader, (self._directory,)
+    def __reduce__(self) -> tuple[type["GitReader"], tuple[str, dict[str, str]]]:
+        return GitReader, (self._directory, self._extra)
 
     def read(self, entry: Entry) -> bytes:
         """The bytes of a blob; raises Unreadable."""
@@ -252,7 +262,7 @@ class GitReader:
             self._process = subprocess.Popen(
                 _command("cat-file", "--batch"),
                 cwd="/",
-                env=_environment(self._directory),
+                env=_environment(self._directory, self._extra),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

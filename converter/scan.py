@@ -144,7 +144,7 @@ def examine(
     key = cache_key(scheme_name)
     digests = dict(cache.digests(tree) if known is None else known)
     keys = {path: fact_key(path, digest) for path, digest in digests.items()}
-    kept = cache.get_many("facts", key, set(keys.values()))
+    kept = _kept(cache, key, set(keys.values()))
     pending = [e for e in tree.entries if keys.get(e.path) not in kept]
     raw: dict[str, bytes] = {path: kept[k] for path, k in keys.items() if k in kept}
     fresh: dict[str, bytes] = {}
@@ -179,7 +179,7 @@ def examine(
             paths.append(path)
             for what in facts[-1].warnings:
                 problems.add(what, path)
-    cache.put_many("facts", key, fresh)
+    _keep(cache, key, fresh)
     cache.remember_digests(tree, digests)
     return Analysis(tree, paths, facts, digests, [*tree.warnings, *problems.lines()])
 
@@ -187,6 +187,28 @@ def examine(
 def cache_key(scheme_name: str) -> str:
     """What facts and reports depend on besides the files: code, rules and scheme."""
     return f"{engine_version()}:{data.rules_version()}:{scheme_name}"
+
+
+_EMPTY = hashlib.sha1(b"files without facts").hexdigest()
+"""Five files of six hold nothing of interest: their keys are one value, not a row each."""
+
+
+def _kept(cache: Cache, key: str, wanted: set[str]) -> dict[str, bytes]:
+    """Encoded facts by fact key, of those that the cache knows."""
+    empty = wanted & _empty(cache, key)
+    return cache.get_many("facts", key, wanted - empty) | dict.fromkeys(empty, b"")
+
+
+def _keep(cache: Cache, key: str, fresh: dict[str, bytes]) -> None:
+    cache.put_many("facts", key, {k: value for k, value in fresh.items() if value})
+    empty = {k for k, value in fresh.items() if not value}
+    if empty:
+        cache.put_one("empty", key, _EMPTY, bytes.fromhex("".join(sorted(empty | _empty(cache, key)))))
+
+
+def _empty(cache: Cache, key: str) -> set[str]:
+    digits = (cache.get_one("empty", key, _EMPTY) or b"").hex()
+    return {digits[at : at + 40] for at in range(0, len(digits), 40)}
 
 
 def fact_key(path: str, digest: str) -> str:

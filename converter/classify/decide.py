@@ -49,6 +49,8 @@ class Decider:
         self.names = names
         self.rules = rules
         self.confidence = confidence
+        self._chains: dict[tuple[int, str], tuple[Evidence, ...]] = {}
+        self._names: dict[int, str] = {}
 
     def site(self, file: int, use: Use) -> Site:
         path = self.graph.files[file]
@@ -131,24 +133,30 @@ class Decider:
         )  # fmt: skip
 
     def _chain(self, node: int, label: str) -> tuple[Evidence, ...]:
-        """From the use to the seed, one step an edge."""
-        steps, start = self.solution.path(node, label)
-        graph = self.graph
-        chain = []
+        """From the use to the seed, one step an edge. Chains that meet share what follows."""
+        graph, parent = self.graph, self.solution.reach[label].parent
+        steps: list[tuple[int, Evidence]] = []
         at = node
-        for edge in steps:
-            a, b, kind, line = (int(x) for x in graph.edges[edge])
-            other = b if at == a else a
+        while (chain := self._chains.get((at, label))) is None:
+            edge = int(parent[at])
+            if edge < 0:
+                seed = self._seed(at, label)
+                chain = () if seed is None else (Evidence(seed.source, 0, seed.why),)
+                break
+            a, b, kind, line = graph.edges[edge].tolist()
             file = int(graph.file_of_edge[edge])
-            why = f"{graph.name(a)} {WHY[Edge(kind)]} {graph.name(b)}"
-            if kind == Edge.RULE:
-                why = "the use itself"
-            chain.append(Evidence(graph.files[file] if file >= 0 else "", line, why))
-            at = other
-        seed = self._seed(start, label)
-        if seed is not None:
-            chain.append(Evidence(seed.source, 0, seed.why))
-        return tuple(chain)
+            why = f"{self._name(a)} {WHY[Edge(kind)]} {self._name(b)}" if kind != Edge.RULE else "the use itself"
+            steps.append((at, Evidence(graph.files[file] if file >= 0 else "", line, why)))
+            at = b if at == a else a
+        for at, step in reversed(steps):
+            chain = self._chains[at, label] = (step, *chain)
+        return chain
+
+    def _name(self, node: int) -> str:
+        name = self._names.get(node)
+        if name is None:
+            name = self._names[node] = self.graph.name(node)
+        return name
 
     def _seed(self, node: int, label: str) -> Seed | None:
         return self.solution.reach[label].start.get(node)

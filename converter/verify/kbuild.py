@@ -1,0 +1,258 @@
+"""Kernel builds with the tree's own Makefile, out of tree, on a copy, reproducible.
+
+This is the one place where anything of a kernel tree runs; whoever opens a workshop has to have consent for it. Two
+states of a tree are built from the same source directory under the same name, at the same pretended time, by the same
+pretended user on the same pretended host, without what git knows of the tree: equal code gives equal objects.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shlex
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from converter.errors import InputError
+from converter.tree import Tree
+from converter.tree.cache import cache_directory
+from converter.verify.copy import Copy
+
+Consent = Callable[[str], None]
+"""Called with what is about to run and where, before it runs. Raises InputError where that is refused."""
+
+_SAME = {
+    "LC_ALL": "C",
+    "TZ": "UTC",
+    "KBUILD_BUILD_TIMESTAMP": "Thu Jan  1 00:00:00 UTC 1970",
+    "KBUILD_BUILD_USER": "pgconv",
+    "KBUILD_BUILD_HOST": "pgconv",
+    "KBUILD_BUILD_VERSION": "1",
+    "GIT_DIR": "/nonexistent",  # setlocalversion must find no repository, ours neither
+}
+_PASSED_ON = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH")
+_MAKES = re.compile(r" -c -o (\S+\.o)\b")
+_COMMAND = re.compile(r"^(?:saved)?cmd_\S+ := (.*)$", re.M)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A configuration: a target of the tree (x86_64_defconfig), and lines as in .config that change it."""
+
+    target: str
+    lines: tuple[str, ...] = ()
+    arch: str = "x86_64"
+    source_arch: str = "x86"  # its directory below arch/
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """How a make ended: its exit code, all that it said, and seconds that it took."""
+
+    code: int
+    log: str
+    seconds: float
+
+    def complaint(self) -> str:
+        """The first line that says what went wrong."""
+        lines = [line.strip() for line in self.log.splitlines()]
+        wrong = [line for line in lines if re.search(r"\b(?:fatal )?error: |\*\*\*|No rule to make", line)]
+        return (wrong or [line for line in lines if line] or ["no message"])[0]
+
+
+class Workshop:
+    """A copy of a tree and the builds made of it."""
+
+    def __init__(self, copy: Copy, jobs: int) -> None:
+        self.copy = copy
+        self.jobs = jobs
+        self.files: Mapping[str, bytes] = {}
+
+    def state(self, name: str, files: Mapping[str, bytes]) -> None:
+        """From now on the tree has these files as they are here, and all others as they are in the user's tree."""
+        self.copy.become(name, files)
+        self.files = files
+
+    def build(self, name: str, config: Config) -> Build:
+        """The build directory of that name. One for each pair of state and configuration builds least."""
+        return Build(self, name, config)
+
+
+class Build:
+    """One build directory, configured for the workshop's present state when it is made. Raises InputError where the
+    tree cannot be configured so."""
+
+    def __init__(self, shop: Workshop, name: str, config: Config) -> None:
+        self.shop = shop
+        self.config = config
+        self.directory = shop.copy.place / "out" / name
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.log = ""
+        self._state, self._files = shop.copy.current, shop.files
+        self._follow()
+        self._configure()
+
+    def make(self, *targets: str, keep_going: bool = False, flags: str = "") -> Made:
+        """Run make for targets (`mm/mremap.o`, `bzImage`) in the state that the directory was made for; `flags` are
+        more ones for the compiler."""
+        assert self.shop.copy.current == self._state, "a build directory is for one state"
+        source = self.shop.copy.source
+        same_names = f"-ffile-prefix-map={source}/= -ffile-prefix-map={self.directory}={flags}"
+        command = [
+            "make", "--no-print-directory", f"-j{self.shop.jobs}", *(["-k"] if keep_going else []),
+            "-C", str(source), f"O={self.directory}", f"ARCH={self.config.arch}", "LOCALVERSION=",
+            f"KCFLAGS={same_names}", f"KAFLAGS={same_names}", *targets,
+        ]  # fmt: skip
+        start = time.perf_counter()
+        try:
+            done = subprocess.run(
+                command,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
+        except FileNotFoundError:
+            raise InputError("make is not installed; `make verify` installs what builds need") from None
+        log = done.stdout.decode("utf-8", "replace")
+        self.log = log
+        (self.directory / "pgconv.log").write_text(log, encoding="utf-8", errors="replace")
+        return Made(done.returncode, log, time.perf_counter() - start)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of make and of the compiler: nothing of the caller's that could change an object."""
+        return {k: v for k, v in os.environ.items() if k in _PASSED_ON} | _SAME
+
+    def resume(self) -> None:
+        """Give the workshop's tree the state again that this directory was made for."""
+        if self.shop.copy.current != self._state:
+            self.shop.state(self._state, self._files)
+
+    def prepare(self) -> Made:
+        """Make what all objects need: generated headers, host tools. Nothing that is there counts where this fails."""
+        return self.make("prepare")
+
+    def configured(self, directories: Iterable[str]) -> set[str]:
+        """The objects (`mm/mremap.o`) that kbuild makes below directories in this configuration, after prepare().
+
+        A dry run says so, with a flag that is new to every command, so that kbuild takes all objects for old. To ask
+        for single objects would not do: kbuild compiles whatever is asked for.
+        """
+        targets = sorted({f"{d.rstrip('/')}/" for d in directories})
+        made = self.make("-n", *targets, keep_going=True, flags=" -DPGCONV_ASKS") if targets else Made(0, "", 0.0)
+        return {os.path.normpath(m[1]) for m in _MAKES.finditer(made.log)}
+
+    def object(self, path: str) -> Path | None:
+        """The object of a source file (`mm/mremap.c`); None where it is not built."""
+        file = self.directory / object_of(path)
+        return file if file.is_file() else None
+
+    def command(self, path: str) -> list[str] | None:
+        """The compiler's command line by which kbuild made the object of a source file; it is run in `directory`.
+
+        kbuild keeps it in .NAME.o.cmd, as cmd_NAME or (later) savedcmd_NAME, with what runs after the compiler.
+        """
+        target = self.directory / object_of(path)
+        try:
+            text = target.with_name(f".{target.name}.cmd").read_text(errors="replace")
+        except OSError:
+            return None
+        found = _COMMAND.search(text)
+        if found is None:
+            return None
+        words = shlex.split(found[1].replace("$(pound)", "#"))
+        end = next((i for i, word in enumerate(words) if word.endswith(";")), len(words))
+        return [*words[:end], *([words[end].rstrip(";")] if end < len(words) and words[end] != ";" else [])]
+
+    def errors(self, path: str) -> str:
+        """What the last make said of a file."""
+        return "\n".join(line for line in self.log.splitlines() if path in line or object_of(path) in line)
+
+    def value(self, symbol: str) -> str | None:
+        """What .config says of CONFIG_`symbol`; None where it is not set."""
+        found = re.search(rf"^CONFIG_{re.escape(symbol)}=(.*)$", self._dot_config(), re.M)
+        return found[1] if found else None
+
+    def _dot_config(self) -> str:
+        return (self.directory / ".config").read_text(errors="replace")
+
+    def _follow(self) -> None:
+        """Time stamps of one state mean nothing to what was built from another."""
+        marker = self.directory / "pgconv.state"
+        if marker.exists() and marker.read_text() != self._state:
+            self.shop.copy.touch()
+        marker.write_text(self._state)
+
+    def _configure(self) -> None:
+        self.must(self.config.target)
+        if self.config.lines:
+            with open(self.directory / ".config", "a", encoding="utf-8") as file:
+                file.writelines(line + "\n" for line in self.config.lines)
+            self.must("olddefconfig")
+        lines = set(self._dot_config().splitlines())
+        for line in self.config.lines:
+            symbol = re.sub(r"\W*(CONFIG_\w+).*", r"\1", line)
+            off = line.startswith("#") or line.endswith("=n")
+            if not off and line not in lines:
+                raise InputError(f"{self.config.target}: {line} cannot be had: the tree's Kconfig says otherwise")
+            if off and any(other.startswith(f"{symbol}=") for other in lines):
+                raise InputError(f"{self.config.target}: {symbol} cannot be turned off in this tree")
+
+    def must(self, target: str) -> None:
+        """make() of what cannot fail in a tree that builds. Raises InputError."""
+        made = self.make(target)
+        if made.code != 0:
+            raise InputError(f"make {target} failed: {made.complaint()} ({self.directory / 'pgconv.log'} has all)")
+
+
+def object_of(path: str) -> str:
+    """`mm/mremap.o` of `mm/mremap.c`."""
+    return path.rsplit(".", 1)[0] + ".o"
+
+
+@contextmanager
+def workshop(tree: Tree, keep: Path | None, jobs: int | None, consent: Consent) -> Iterator[Workshop]:
+    """A workshop for a tree of files, below `keep` or the cache; one process at a time has it.
+
+    Raises InputError without consent, for a tree that is a git revision, and where there is no place.
+    """
+    if tree.revision is not None:
+        raise InputError(f"{tree.name}: builds need a tree of files, not a git revision; check one out")
+    place = _place(tree, keep)
+    consent(
+        f"this runs make, and with it the Makefiles, scripts and tools of {tree.root}, as you, on a copy of the tree "
+        f"in {place}"
+    )
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        lock = open(place / "lock", "w", encoding="utf-8")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise InputError(f"{place}: cannot build here: {error.strerror}; name another place with --keep") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(f"{place}: another build is at work there; wait for it, or use --keep DIR") from None
+        copy = Copy(tree.root, place)
+        copy.refresh()
+        yield Workshop(copy, jobs or os.cpu_count() or 1)
+
+
+def _place(tree: Tree, keep: Path | None) -> Path:
+    """The directory of a tree's builds, outside the tree."""
+    name = f"{tree.name}-{hashlib.sha1(os.fsencode(tree.root)).hexdigest()[:12]}"
+    cache = cache_directory()
+    if keep is None and cache is None:
+        raise InputError("no place for builds: no home directory; name one with --keep DIR")
+    place = (keep.resolve() if keep is not None else Path(cache or "") / "builds") / name
+    if place.resolve().is_relative_to(tree.root):
+        raise InputError(f"{place}: inside the kernel tree, where nothing is ever written; name another --keep DIR")
+    return place

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from converter import __version__, data
-from converter.commands import check, convert, explain, rules, scan, sim
+from converter.commands import check, convert, explain, rules, scan, sim, verify
 from converter.errors import EXIT_INPUT, InputError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command(name="convert")(convert.convert)
 app.command(name="explain")(explain.explain)
 app.command(name="gaps")(explain.gaps_)
 app.command(name="check")(check.check)
+app.command(name="verify")(verify.verify)
 app.command(name="rules")(rules.rules)
 app.add_typer(sim.app, name="sim")
 

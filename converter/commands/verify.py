@@ -1,0 +1,75 @@
+"""`pgconv verify`: climbs the ladder of proof, from the units to a booted kernel."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from converter.commands.common import Jobs, NoCache, Output, SchemeName, TreePath, choose, opened, progress
+from converter.errors import EXIT_FOUND, InputError
+from converter.report.output import write
+from converter.vocabulary import scheme as load_scheme
+
+
+def verify(
+    tree: TreePath = None,
+    paths: Annotated[list[str] | None, typer.Argument(help="Only these files and directories of the tree.")] = None,
+    level: Annotated[
+        list[str] | None, typer.Option("--level", help="objects, ...; can be repeated; all by default.")
+    ] = None,
+    series: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Prove this patch series, not what convert would make.")
+    ] = None,
+    format_: Annotated[str, typer.Option("--format", help="text, json or junit.")] = "text",
+    output: Output = None,
+    keep: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Build below DIR and keep it; below the cache by default.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before the tree's Makefile runs.")] = False,
+    scheme: SchemeName = "pte-pg",
+    jobs: Jobs = None,
+    no_cache: NoCache = False,
+) -> None:
+    """Prove that the converted tree behaves the same as before. Exit 1 if a level fails.
+
+    Example: pgconv verify linux/ --level objects mm
+    """
+    from converter.report.proof import FORMATS
+    from converter.verify import needs
+    from converter.verify.ladder import LEVELS, Asked, Ladder
+
+    choose(format_, FORMATS, "--format")
+    levels = list(dict.fromkeys(level or LEVELS))
+    for name in levels:
+        choose(name, LEVELS, "--level")
+        needs.require(name)
+    wanted = tuple(p.strip("/").removeprefix("./") for p in paths or ())
+    chosen = load_scheme(scheme)
+    with opened(tree, None, not no_cache) as (source, cache), progress(source.name) as report_progress:
+        asked = Asked(
+            source, cache, not no_cache, chosen, wanted, _Consent(yes), series, keep, jobs, report_progress
+        )  # fmt: skip
+        with Ladder(asked) as ladder:
+            results = [LEVELS[name](ladder) for name in levels]
+    write(output, FORMATS[format_](results))
+    if any(r.failed for r in results):
+        raise typer.Exit(EXIT_FOUND)
+
+
+class _Consent:
+    """Says what is about to run, and asks unless told not to."""
+
+    def __init__(self, given: bool) -> None:
+        self._given = given
+
+    def __call__(self, what: str) -> None:
+        print(f"pgconv: {what}", file=sys.stderr, flush=True)
+        if self._given:
+            return
+        if not sys.stdin.isatty():
+            raise InputError("nothing was run: there is nobody to ask; say --yes to allow it")
+        if not typer.confirm("Run it?", err=True):
+            raise InputError("nothing was run")

@@ -1,0 +1,98 @@
+"""The levels by name, and what they share: the decisions, the files that the conversion makes, the place to build.
+
+Each is made when the first level asks for it. Nothing of the tree runs before a level that builds asks for a workshop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from converter.convert.conversion import Conversion, Options
+from converter.convert.decisions import Decisions, decisions
+from converter.scan import Analysis, Progress, examine
+from converter.tree import Tree
+from converter.tree.cache import Cache
+from converter.verify import objects
+from converter.verify.kbuild import Config, Consent, Workshop, workshop
+from converter.verify.needs import Kernel, builds
+from converter.verify.result import Result
+from converter.verify.series import patched
+from converter.vocabulary import Scheme
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be proved of which tree. `paths`: of these files and directories alone; `series`: of the tree with
+    these patches, not with the conversion that pgconv makes of it."""
+
+    tree: Tree
+    cache: Cache
+    cached: bool
+    scheme: Scheme
+    paths: tuple[str, ...]
+    consent: Consent
+    series: Path | None = None
+    keep: Path | None = None
+    jobs: int | None = None
+    progress: Progress | None = None
+
+
+class Ladder:
+    """Runs levels. A context manager: the place to build is held until it ends."""
+
+    def __init__(self, asked: Asked) -> None:
+        self.asked = asked
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Ladder:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    @cached_property
+    def analysis(self) -> Analysis:
+        """The facts of the tree."""
+        asked = self.asked
+        return examine(asked.tree, asked.cache, asked.scheme.scheme, asked.jobs, asked.progress)
+
+    @cached_property
+    def decided(self) -> Decisions:
+        """The decisions on the tree's uses."""
+        asked = self.asked
+        return decisions(asked.tree, asked.cache, asked.cached, asked.scheme.scheme, asked.jobs, asked.progress)
+
+    @cached_property
+    def files(self) -> Mapping[str, bytes]:
+        """Every file that the conversion changes, with its new content: what pgconv makes of the decided uses of the
+        whole tree, or what the series makes."""
+        if self.asked.series is not None:
+            return patched(self.asked.tree, self.asked.series)
+        return {f.path: f.new for f in Conversion(self.asked.tree, self.decided, Options()).files()}
+
+    @cached_property
+    def shop(self) -> Workshop:
+        """The place to build. Asks for consent. Raises InputError."""
+        asked = self.asked
+        return self._stack.enter_context(workshop(asked.tree, asked.keep, asked.jobs, asked.consent))
+
+
+Level = Callable[[Ladder], Result]
+
+
+def _config(kernel: Kernel) -> Config:
+    return Config(kernel.config, kernel.lines)
+
+
+def _objects(ladder: Ladder) -> Result:
+    asked = ladder.asked
+    renames = frozenset((old, new) for old, units in asked.scheme.names.items() for new in units.values())
+    return objects.run(ladder.shop, asked.tree, ladder.files, asked.paths, _config(builds().objects), renames)
+
+
+LEVELS: dict[str, Level] = {"objects": _objects}
+"""In the order of the ladder."""

@@ -1,0 +1,86 @@
+"""`pgconv verify` on the command line: asks before anything of the tree runs, says what it found, and its exit code."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from converter import data
+from tests.conftest import Run
+
+
+@pytest.fixture
+def linux(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(data.path("fixtures/kbuild"), tmp_path / "linux"))
+
+
+def test_nothing_of_the_tree_runs_without_consent(pgconv: Run, linux: Path, tmp_path: Path) -> None:
+    (linux / "Makefile").write_text(
+        (linux / "Makefile").read_text() + f"\n$(shell touch {tmp_path}/ran)\n"
+    )  # fmt: skip
+    done = pgconv("verify", linux, "--level", "objects", "--keep", tmp_path / "keep", stdin=-3)
+    assert done.returncode == 2
+    assert f"of {linux}, as you, on a copy of the tree in {tmp_path / 'keep'}" in done.stderr
+    assert "say --yes" in done.stderr
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_conversion_that_changes_nothing_passes(pgconv: Run, linux: Path, tmp_path: Path) -> None:
+    before = {p: p.read_bytes() for p in linux.rglob("*") if p.is_file()}
+    done = pgconv("verify", linux, "mm", "arch/x86", "--level", "objects", "--keep", tmp_path / "keep", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("objects: 3 passed, 0 failed, 1 not covered\n")
+    assert {p: p.read_bytes() for p in linux.rglob("*") if p.is_file()} == before
+
+
+def series(pgconv: Run, linux: Path, to: Path) -> Path:
+    (linux / "MAINTAINERS").write_text("Maintainers List\n")
+    done = pgconv("convert", linux, "-o", to, "--signoff", "Ada Author <ada@example.org>")
+    assert done.returncode == 0, done.stderr
+    return to
+
+
+def test_a_series_is_proved_in_place_of_the_conversion(pgconv: Run, linux: Path, tmp_path: Path) -> None:
+    patches = series(pgconv, linux, tmp_path / "series")
+    arguments = ("verify", linux, "mm", "--level", "objects", "--keep", tmp_path / "keep", "--yes", "--series", patches)
+    assert pgconv(*arguments).returncode == 0
+    for patch in patches.glob("[0-9]*.patch"):
+        patch.write_text(patch.read_text().replace("vm_start) >> PTE_SHIFT", "vm_start) >> 3 >> PTE_SHIFT"))
+    done = pgconv(*arguments, "--format", "json")
+    assert done.returncode == 1, done.stderr
+    failed = [i["path"] for i in json.loads(done.stdout)["levels"][0]["items"] if i["outcome"] == "failed"]
+    assert failed == ["mm/mremap.c"]
+
+
+def test_a_series_for_another_tree_is_named(pgconv: Run, linux: Path, tmp_path: Path) -> None:
+    patches = series(pgconv, linux, tmp_path / "series")
+    (linux / "mm/mremap.c").write_text("int other;\n")
+    done = pgconv("verify", linux, "--level", "objects", "--keep", tmp_path, "--yes", "--series", patches)
+    assert done.returncode == 2
+    assert "does not apply to this tree" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--level", "hope"), "--level hope: not one of"),
+        (("--format", "sarif"), "--format sarif: not one of text, json, junit"),
+        (("--series", "/nonexistent", "--yes"), "/nonexistent: no patches here"),
+    ],
+)
+def test_bad_input_is_one_line(pgconv: Run, linux: Path, arguments: tuple[str, ...], message: str) -> None:
+    done = pgconv("verify", linux, *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr.splitlines()[-1]
+
+
+def test_what_a_level_needs_and_the_machine_has_not_is_named_with_its_package(
+    pgconv: Run, linux: Path, tmp_path: Path
+) -> None:
+    done = pgconv("verify", linux, "--level", "objects", "--yes", env={"PATH": str(tmp_path), "HOME": str(tmp_path)})
+    assert done.returncode == 2
+    assert "level objects needs make, gcc, objdump" in done.stderr
+    assert "apt-get install make gcc binutils" in done.stderr

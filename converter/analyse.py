@@ -23,7 +23,7 @@ from converter.units.extract import Extractor
 from converter.units.facts import Facts, Use
 from converter.units.quantities import Names
 from converter.units.signatures import interesting, signatures
-from converter.vocabulary import scheme, vocabulary
+from converter.vocabulary import FUNCTION_LIKE, scheme, vocabulary
 
 LARGE = 16 << 20
 """Files above this size are searched, not parsed (generated headers)."""
@@ -40,6 +40,7 @@ _PREFIX = b"void _(void){"
 _SUFFIX = b"\n;}"
 _DEFINE = re.compile(rb"[ \t]*([A-Za-z_]\w*)(\(([^()]*)\))?")
 _STATIC = re.compile(rb"\nstatic\b[^;{}()=\n]*?\b(\w+)\s*(?:\(|=|;|\[)")
+_CALLED = re.compile(rb"\s*\(")
 _OPS = re.compile(rb"\.(\w+)\s*=\s*(\w+)\s*[,}]")
 _VARIABLE = re.compile(rb"\s+\w+(?:\[\w*\])?\s*= \{")
 _DECLARES = re.compile(rb"^(?:typedef |static |extern )*(?:struct|union)\b", re.M)
@@ -210,7 +211,9 @@ class _File:
                     self.found[m.start] = _use(m, self.lines, inert="comment or string")
                 continue
             directive = source.directive_at(m.start)
-            if directive is not None:
+            if self._other(m, directive):
+                self.found[m.start] = _use(m, self.lines, inert="a variable or member of that name")
+            elif directive is not None:
                 lines.setdefault(directive.start, (directive, []))[1].append(m)
             elif self.assembler:
                 self._assembler_use(m)
@@ -230,6 +233,12 @@ class _File:
         for offset in sorted(self.found):
             use = self.found[offset]
             (self.facts.written if use.written else self.facts.uses).append(use)
+
+    def _other(self, m: Mark, directive: Directive | None) -> bool:
+        """Does something else than the macro bear the name of a macro with arguments?"""
+        if self.kinds.get(m.word.decode()) not in FUNCTION_LIKE or _CALLED.match(self.source.masked, m.end):
+            return False
+        return directive is None or (directive.keyword == b"define" and m.start > directive.body + 1)
 
     # pieces of C
 

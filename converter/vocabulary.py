@@ -13,6 +13,9 @@ from converter.errors import InputError, RulesError
 Kind = Literal["size", "shift", "mask", "rounding", "predicate", "offset", "count", "order", "name", "config"]
 UNITS = ("pte", "pg")
 
+FUNCTION_LIKE = ("rounding", "predicate", "offset")
+"""Kinds of macros with arguments: without a parenthesis behind it such a name is something else (C17 6.10.3)."""
+
 
 class Name(toml.Entry, frozen=True):
     """One name: what kind of conversion it is, how it stands in the source, whether it belongs to the family."""

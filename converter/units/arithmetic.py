@@ -86,8 +86,7 @@ class Arithmetic(Quantities):
         if sign in ("+", "-", "|", "&"):
             if a.node is None:
                 return b
-            if sign != "&":
-                self.edge(a.node, b.node, Edge.ADD, node)
+            self.edge(a.node, b.node, Edge.ADD if sign != "&" else Edge.EXTENT, node)
             return a
         if sign == "<<":
             if a.node is None:

@@ -15,6 +15,7 @@ from converter.units.arithmetic import Arithmetic
 from converter.units.edges import Edge
 from converter.units.facts import Facts
 from converter.units.quantities import NOTHING, Names, Value, short
+from converter.vocabulary import FUNCTION_LIKE
 
 SCALAR = "N:scalar"
 """The hint for names that hold plain numbers."""
@@ -147,7 +148,7 @@ class Extractor(Arithmetic):
     def _family_in(self, node: Node) -> None:
         """A family name where the grammar expects no expression: keep the use."""
         word = self._text[node.start_byte : node.end_byte]
-        if word in self.names.family:
+        if word in self.names.family and self.names.family[word][0] not in FUNCTION_LIKE:
             self._use(node, word)
 
     def _block(self, node: Node) -> Value:
@@ -268,7 +269,7 @@ class Extractor(Arithmetic):
     def _identifier(self, node: Node) -> Value:
         word = self._text[node.start_byte : node.end_byte]
         family = self.names.family.get(word)
-        if family is not None:
+        if family is not None and family[0] not in FUNCTION_LIKE:
             n = self._use(node, word)
             form = _FORM.get(family[0])
             return Value(n, constant=(form, n)) if form else Value(n)
@@ -311,7 +312,7 @@ class Extractor(Arithmetic):
             if hint is not None:
                 self.edge(n, self.key(hint), Edge.NAME, node)
             v = self._alias[text] = Value(n, "@" + key, 1)
-        if word in self.names.family:
+        if word in self.names.family and self.names.family[word][0] not in FUNCTION_LIKE:
             u = self._use(member, word)
             self.edge(u, v.node, Edge.ASSIGN, node)
         return v
@@ -521,7 +522,10 @@ class Extractor(Arithmetic):
             return self._to_bytes(first, use, node)
         if result == "count":
             return self._to_count(first, use, node)
-        self.edge(use, self.key(f"R:{word.decode()}"), Edge.RETURN, node)
+        name = word.decode()
+        for i, v in enumerate(values):
+            self.edge(v.node, self.key(f"P:{name}/{i}"), Edge.ARGUMENT, node)
+        self.edge(use, self.key(f"R:{name}"), Edge.RETURN, node)
         return Value(use)
 
 

@@ -25,16 +25,8 @@ SCHEMES = sorted(path.stem for path in (RULES / "schemes").glob("*.toml"))
 
 Table = dict[str, Any]
 
-OPEN = {
-    "mm-core-linear_page_index": "a derived name takes no unit from its signature",
-    "x86-PTE_PFN_MASK": "of a & b the unit of b is dropped",
-}
-"""Examples that are right and that the engine does not yet decide so; one that comes out right must go from here."""
-
-
 def case(entry: Table, name: str) -> Any:
-    marks = [pytest.mark.xfail(reason=OPEN[name])] if name in OPEN else []
-    return pytest.param(entry, id=name, marks=marks)
+    return pytest.param(entry, id=name)
 
 
 class NoReader:

@@ -24,12 +24,16 @@ _OPENS = re.compile(rb"""["'/]""")
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A family name in a file. `line` and `col` count from 1, in bytes; `text` says comment, string or code."""
+    """A family name in a file. `line` and `col` count from 1, in bytes; `text` says comment, string or code.
+
+    called  a parenthesis follows
+    """
 
     line: int
     col: int
     name: str
     text: str
+    called: bool
 
 
 def words(data: bytes) -> list[Word]:
@@ -49,7 +53,8 @@ def words(data: bytes) -> list[Word]:
         while end < len(data) and data[end] in _WORD:
             end += 1
         col = at - data.rfind(b"\n", 0, at)
-        found.append(Word(line, col, data[at:end].decode(), spans[span][2] if inside else "code"))
+        called = data[end : end + 80].lstrip().startswith(b"(")
+        found.append(Word(line, col, data[at:end].decode(), spans[span][2] if inside else "code", called))
     return found
 
 

@@ -184,3 +184,17 @@ def test_names_of_the_scheme_are_believed_only_where_the_tree_defines_them() -> 
     speaking = report_of({"include/page.h": "#define PG_SIZE 4096\n", "mm/x.c": body})
     assert [s.unit for s in unconverted.sites] == [None]
     assert [s.unit for s in speaking.sites if s.path == "mm/x.c"] == ["pte"]
+
+
+def test_a_variable_called_like_a_macro_with_arguments_is_not_the_macro(sites: Sites) -> None:
+    found = sites(
+        """
+void fill(struct page *page, unsigned int offset_in_page)
+{
+	char *p = kmap_local_page(page);
+
+	p[offset_in_page] = offset_in_page (offset_in_page);
+}
+"""
+    )
+    assert [s.status for s in found] == ["inert", "inert", "decided", "inert"]

@@ -13,6 +13,7 @@ from converter.classify.decide import Decider
 from converter.classify.record import Evidence, Report, Site, summarise
 from converter.classify.roles import rules
 from converter.scan import Analysis, described, labels, solved
+from converter.units.facts import Use
 from converter.units.graph import Graph
 from converter.units.meet import Meeting, meetings
 from converter.vocabulary import Scheme, vocabulary
@@ -25,27 +26,29 @@ def check(analysis: Analysis, chosen: Scheme) -> Report:
     """Every place where the code contradicts the units. Sites are findings: `unit` is what it should be."""
     solution = solved(analysis, chosen, None, written=False)
     decider = Decider(solution, chosen, vocabulary().names, rules().rules, confidence())
-    found = []
+    found: list[Site] = []
     for n, facts in enumerate(analysis.facts):
-        for use in facts.written:
-            site = decider.site(n, use)
-            unit = chosen.unit_written(use.written)
-            if site.status == "decided" and site.unit != unit and unit is not None:
-                found.append(_mismatch(site, use.written, unit))
+        found.extend(s for use in facts.written if (s := mismatch(decider, n, use)) is not None)
     for m in meetings(solution.graph, labels(chosen)):
-        found.append(_meeting(solution.graph, m))
+        found.append(meeting(solution.graph, m))
     sites = tuple(sorted(set(found), key=lambda s: (s.order(), s.rule or "", s.expression)))
     return replace(described(analysis, chosen), sites=sites, summary=summarise(sites))
 
 
-def _mismatch(site: Site, written: str, unit: str) -> Site:
-    claim = Evidence(site.path, site.line, f"{written} says {unit.upper()}")
+def mismatch(decider: Decider, file: int, use: Use) -> Site | None:
+    """The finding on one use of a name of the scheme, where the units contradict it."""
+    site = decider.site(file, use)
+    unit = decider.scheme.unit_written(use.written)
+    if site.status != "decided" or site.unit == unit or unit is None:
+        return None
+    claim = Evidence(site.path, site.line, f"{use.written} says {unit.upper()}")
     return replace(
-        site, macro=written, status="logic", rule=MISMATCH, against=(claim,), missing=f"write {site.replacement}"
+        site, macro=use.written, status="logic", rule=MISMATCH, against=(claim,), missing=f"write {site.replacement}"
     )
 
 
-def _meeting(graph: Graph, m: Meeting) -> Site:
+def meeting(graph: Graph, m: Meeting) -> Site:
+    """The finding on a place where two measures meet."""
     path = graph.files[m.file]
     left = (Evidence(path, m.line, m.left), Evidence(m.left_seed.source, 0, m.left_seed.why))
     right = (Evidence(path, m.line, m.right), Evidence(m.right_seed.source, 0, m.right_seed.why))

@@ -214,4 +214,3 @@ def _bucket(cost: int) -> str:
 
 def _margin(margin: int) -> str:
     return "contested" if margin <= 1 else "clear" if margin <= 4 else "alone"
-

@@ -125,4 +125,3 @@ def by_path(sites: Iterable[Site]) -> dict[str, list[Site]]:
     for s in sites:
         found[s.path].append(s)
     return dict(sorted(found.items()))
-

@@ -1,6 +1,6 @@
 """Expressions of scenarios: whole numbers with the units of memory, names, and random choice.
 
-    "a + 3*PG"    "64K"    "0x10000000 + (i % 2) * 1G"    "rand(0, 512M, 4K)"
+"a + 3*PG"    "64K"    "0x10000000 + (i % 2) * 1G"    "rand(0, 512M, 4K)"
 """
 
 from __future__ import annotations

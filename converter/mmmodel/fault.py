@@ -328,4 +328,3 @@ def _swap_in(vma: Vma, n: int, entry: int, write: bool) -> Result:
     mm.swapped -= brought
     machine.swap_ins += brought
     return Result.OK
-

@@ -130,7 +130,7 @@ class Geometry:
         return 1 << (self.level_shift(level) + ENTRIES_SHIFT)
 
     def level_name(self, level: int) -> str:
-        """"pte", "pmd", "pud", ("p4d",) "pgd" for level 0 up."""
+        """ "pte", "pmd", "pud", ("p4d",) "pgd" for level 0 up."""
         return "pgd" if level == self.levels - 1 else LEVEL_NAMES[level]
 
     def crossed_level(self, addr: int) -> int | None:

@@ -16,13 +16,13 @@ from converter.classify.record import OPEN, STATUSES, Evidence, Report, Site
 from converter.report import encode, words
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-_ROOT = "SRCROOT"
+ROOT = "SRCROOT"
 
 
 def render(report: Report) -> bytes:
     run: dict[str, Any] = {
         "tool": {"driver": _driver(report)},
-        "originalUriBaseIds": {_ROOT: {"description": {"text": "top of the kernel tree"}}},
+        "originalUriBaseIds": {ROOT: {"description": {"text": "top of the kernel tree"}}},
         "columnKind": "utf16CodeUnits",
         "properties": {"scheme": report.scheme, "tree": report.tree, "summary": report.summary},
         "invocations": [
@@ -65,14 +65,14 @@ def _level(status: str) -> str:
 def _result(site: Site) -> dict[str, Any]:
     level = _level(site.status)
     region = {"startLine": site.line, "startColumn": site.col, "endColumn": site.col + len(site.macro)}
-    artifact = _artifact(site.path)
+    place = artifact(site.path)
     result: dict[str, Any] = {
         "ruleId": site.status,
         "ruleIndex": STATUSES.index(site.status),
         "kind": "informational" if level == "none" else "fail",
         "level": level,
         "message": {"text": words.message(site)},
-        "locations": [{"physicalLocation": {"artifactLocation": artifact, "region": region}}],
+        "locations": [{"physicalLocation": {"artifactLocation": place, "region": region}}],
         "properties": {
             "macro": site.macro,
             "unit": site.unit,
@@ -84,19 +84,21 @@ def _result(site: Site) -> dict[str, Any]:
     }
     if site.function:
         result["locations"][0]["logicalLocations"] = [{"name": site.function, "kind": "function"}]
-    if chain := [_step(step) for step in (*site.evidence, *site.against) if step.line > 0]:
+    if chain := [step(e) for e in (*site.evidence, *site.against) if e.line > 0]:
         result["relatedLocations"] = chain
     if site.status == "decided" and site.replacement and site.replacement != site.macro:
         change = {"deletedRegion": region, "insertedContent": {"text": site.replacement}}
-        result["fixes"] = [{"artifactChanges": [{"artifactLocation": artifact, "replacements": [change]}]}]
+        result["fixes"] = [{"artifactChanges": [{"artifactLocation": place, "replacements": [change]}]}]
     return result
 
 
-def _step(step: Evidence) -> dict[str, Any]:
-    place = {"artifactLocation": _artifact(step.path), "region": {"startLine": step.line}}
-    return {"physicalLocation": place, "message": {"text": step.why}}
+def step(evidence: Evidence) -> dict[str, Any]:
+    """One step of a chain as a location."""
+    place = {"artifactLocation": artifact(evidence.path), "region": {"startLine": evidence.line}}
+    return {"physicalLocation": place, "message": {"text": evidence.why}}
 
 
 @lru_cache(maxsize=1024)
-def _artifact(path: str) -> dict[str, str]:
-    return {"uri": quote(os.fsencode(PurePath(path).as_posix())), "uriBaseId": _ROOT}
+def artifact(path: str) -> dict[str, str]:
+    """A file of the tree."""
+    return {"uri": quote(os.fsencode(PurePath(path).as_posix())), "uriBaseId": ROOT}

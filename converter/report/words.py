@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
-from converter.classify.record import Site
+from converter.classify.record import Evidence, Site
 
 STATUS = {
     "decided": "a rename is right",
@@ -39,3 +40,16 @@ def message(site: Site) -> str:
         about.append(f"{site.confidence:.2f}")
     text = f"{name}: {site.status}" + (f" ({', '.join(about)})" if about else "")
     return f"{text}; {site.missing}" if site.missing else text
+
+
+def counted(number: int, what: str) -> str:
+    """ "1 commit", "2,000 commits"."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def steps(title: str, chain: tuple[Evidence, ...]) -> Iterator[str]:
+    """A chain of evidence, one line a step, the title before the first."""
+    for step in chain:
+        place = f"{step.path}:{step.line}: " if step.line else f"{step.path}: " if step.path else ""
+        yield f"    {title:5} {place}{step.why}"
+        title = ""

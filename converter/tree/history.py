@@ -79,6 +79,7 @@ class Repository:
         self.directory = os.path.realpath(directory)
         self.reader = GitReader(self.directory, extra)
         self._extra = extra
+        self._trees: dict[str, str] = {}
 
     def run(self, *arguments: str, requests: str | bytes = b"") -> bytes:
         """What a plumbing command prints; raises InputError where it fails."""
@@ -110,7 +111,22 @@ class Repository:
 
     def tree_of(self, commit: str) -> str:
         """Id of the tree of a commit."""
-        return self.run("rev-parse", "--verify", "--quiet", f"{commit}^{{tree}}").decode().strip()
+        if commit not in self._trees:
+            self._trees[commit] = self.run("rev-parse", "--verify", "--quiet", f"{commit}^{{tree}}").decode().strip()
+        return self._trees[commit]
+
+    def file(self, tree: str, path: str) -> bytes:
+        """The bytes of a file of a tree. Raises InputError."""
+        return self.run("cat-file", "blob", f"{tree}:{path}")
+
+    def apply(self, patch: bytes) -> bytes:
+        """Apply a patch to the index, which has to be a scratch one; what git says where it does not fit, else b""."""
+        assert "GIT_INDEX_FILE" in self._extra
+        answer = git(
+            self.directory, "-c", "core.autocrlf=false", "-c", "apply.ignoreWhitespace=no", "apply", "--cached",
+            "--whitespace=nowarn", "-", requests=patch, extra=self._extra,
+        )  # fmt: skip
+        return answer.stderr or b"git apply failed" if answer.returncode != 0 else b""
 
     def commits(self, range_: str) -> list[Commit]:
         """The commits of `A..B`, parents first, or the one commit that is named. Raises InputError; never empty."""
@@ -151,6 +167,7 @@ class Repository:
         found = []
         for head, body in zip(raw[0::2], raw[1::2], strict=False):
             tree, parents, subject = body.split("\0", 2)
+            self._trees[head.removeprefix("commit ")] = tree
             found.append(Commit(head.removeprefix("commit "), tree, tuple(parents.split()), subject))
         return found
 

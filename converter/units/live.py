@@ -38,11 +38,11 @@ class Exchanged:
     come: dict[str, int]
 
     def touched(self) -> Ints:
-        """Nodes that some unit reaches at another distance, or by another way, than before."""
+        """Nodes that some unit reaches at another distance than before."""
         found = np.zeros(0, np.int64)
         for label, now in self.after.reach.items():
             was = self.before.reach.get(label)
-            changed = now.distance < FAR if was is None else (was.distance != now.distance) | (was.parent != now.parent)
+            changed = now.distance < FAR if was is None else was.distance != now.distance
             found = np.union1d(found, np.flatnonzero(changed))
         return found.astype(np.int32)
 
@@ -257,7 +257,7 @@ class Live:
     def _overlay(self) -> Adjacency:
         """The edges that came later, those that are still there."""
         rows = (np.flatnonzero(self._alive[self._base_rows :]) + self._base_rows).astype(np.int32)
-        return Adjacency(self.graph.edges[rows], self._cost[rows], self._capacity, rows)
+        return Adjacency.of(self.graph.edges[rows], self._cost[rows], self._capacity, rows)
 
     def steps(self, nodes: Ints) -> tuple[Ints, Ints, Ints]:
         """Other end, edge and cost of every edge at the nodes."""

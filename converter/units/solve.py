@@ -54,19 +54,25 @@ class Solution:
         return steps, node
 
 
+@dataclass(slots=True)
 class Adjacency:
-    """The edges at each node, both ways: what is at the other end, and what a step there costs."""
+    """The edges at each node, both ways: node n has those at positions first[n] : first[n + 1]."""
 
-    def __init__(self, edges: Ints, cost: Ints, size: int, number: Ints | None = None) -> None:
+    other: Ints  # node at the other end
+    edge: Ints
+    cost: Ints
+    first: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, edges: Ints, cost: Ints, size: int, number: Ints | None = None) -> Adjacency:
         """`number`: what each edge is called, if not by its row."""
         ends = np.concatenate([edges[:, 0], edges[:, 1]])
         others = np.concatenate([edges[:, 1], edges[:, 0]])
         order = np.argsort(ends, kind="stable")
-        self.other: Ints = others[order]
-        self.edge: Ints = np.tile(np.arange(len(edges), dtype=np.int32) if number is None else number, 2)[order]
-        self.cost: Ints = np.tile(cost, 2)[order]
-        self.first = np.zeros(size + 1, np.int64)
-        np.cumsum(np.bincount(ends, minlength=size), out=self.first[1:])
+        first = np.zeros(size + 1, np.int64)
+        np.cumsum(np.bincount(ends, minlength=size), out=first[1:])
+        rows = np.arange(len(edges), dtype=np.int32) if number is None else number
+        return cls(others[order], np.tile(rows, 2)[order], np.tile(cost, 2)[order], first)
 
     def around(self, nodes: Ints) -> NDArray[np.int64]:
         """Positions of all edges at the nodes."""
@@ -95,7 +101,7 @@ class Steps(Protocol):
 
 def solve(graph: Graph, label_of: Mapping[str, str], silent: Collection[str] = ()) -> Solution:
     """`label_of`: dimension of a seed -> label it counts as ('' for none); the keys in `silent` seed nothing."""
-    adjacency = Adjacency(graph.edges, costs(graph), graph.size)
+    adjacency = Adjacency.of(graph.edges, costs(graph), graph.size)
     fixed = np.zeros(graph.size, np.bool_)
     labels: dict[str, list[tuple[int, Seed]]] = {}
     for node, seeds in graph.seeds.items():

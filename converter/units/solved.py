@@ -52,7 +52,7 @@ def solve_tree(paths: Sequence[str], facts: Sequence[Facts], types: TypeTable, w
     np.cumsum([len(f.keys) for f in facts], out=first[1:])
     number = {key: i for i, key in enumerate(graph.keys)}
     real = np.array([number[resolve(key, types.types)] for key in raw], np.int32)
-    adjacency = Adjacency(graph.edges, costs(graph), graph.size)
+    adjacency = Adjacency.of(graph.edges, costs(graph), graph.size)
     return Solved(graph, solution.reach, adjacency, list(raw), real, first, np.array(ids, np.int32))
 
 

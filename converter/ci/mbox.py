@@ -1,0 +1,165 @@
+"""A series of mails as commits: each applied to the tree that the one before left, in objects of our own."""
+
+from __future__ import annotations
+
+import email.policy
+import mailbox
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.parser import BytesParser
+from pathlib import Path
+
+from converter.errors import InputError
+from converter.tree import shown
+from converter.tree.git import last_line
+from converter.tree.history import Commit, Repository
+
+_DIFF = re.compile(rb"^(?:diff --git |--- \S)", re.M)
+_HUNK = re.compile(rb"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@.*$", re.M)
+_FAILED = re.compile(r"error: patch failed: (.*):(\d+)$", re.M)
+_WHY = re.compile(r"error: (?!patch failed)(.*)$", re.M)
+_BASE = re.compile(rb"^base-commit: ([0-9a-f]{40,64})\s*$", re.M)
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A mail with a patch; `number` counts the mails of the file from 1."""
+
+    number: int
+    subject: str
+    patch: bytes
+
+    @property
+    def name(self) -> str:
+        return f"mail {self.number}"
+
+
+def read(path: Path) -> tuple[list[Mail], str | None]:
+    """The patches of a series in order, and the base commit that it names. Raises InputError."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    if not raw.startswith(b"From "):
+        raise InputError(f"{path}: not an mbox: its first line does not begin with 'From '")
+    box = mailbox.mbox(path, factory=lambda f: BytesParser(policy=email.policy.default).parse(f), create=False)  # type: ignore[arg-type,return-value]
+    mails, base = [], None
+    for number, message in enumerate(box, 1):
+        assert isinstance(message, EmailMessage)
+        text = _text(path, number, message)
+        if (m := _BASE.search(text)) is not None:
+            base = base or m[1].decode()
+        start = _DIFF.search(text)
+        if start is not None:
+            subject = " ".join(str(message.get("Subject", "")).split()) or f"mail {number}"
+            mails.append(Mail(number, subject, _whole(text[start.start() :])))
+    if not mails:
+        raise InputError(f"{path}: no patch in it: none of its {len(box)} mails holds a diff")
+    return _ordered(mails), base
+
+
+def _text(path: Path, number: int, message: EmailMessage) -> bytes:
+    """The bodies of a mail that are text, as UTF-8."""
+    parts = []
+    for part in message.walk():
+        if part.get_content_maintype() != "text" or part.is_multipart():
+            continue
+        raw = part.get_payload(decode=True)
+        charset = part.get_content_charset("utf-8")
+        assert isinstance(raw, bytes)
+        try:
+            parts.append(raw.decode("utf-8" if charset == "us-ascii" else charset).encode())
+        except UnicodeDecodeError as error:
+            line = raw.count(b"\n", 0, error.start) + 1
+            raise InputError(
+                f"{path}: mail {number}: line {line} of its body is not {charset}: byte 0x{raw[error.start]:02x}"
+            ) from error
+        except LookupError as error:
+            raise InputError(f"{path}: mail {number}: unknown character set {charset}") from error
+    return b"\n".join(parts)
+
+
+def _whole(patch: bytes) -> bytes:
+    """The patch without the signature of the mail."""
+    return patch if patch.endswith(b"\n") else patch + b"\n"
+
+
+def _ordered(mails: list[Mail]) -> list[Mail]:
+    """By the numbers in [PATCH n/m], where all have one: mail arrives in any order."""
+    numbers = [re.match(r"\[[^\]]*?(\d+)/\d+[^\]]*\]", m.subject) for m in mails]
+    if all(numbers):
+        return [m for _, m in sorted(zip((int(n[1]) for n in numbers if n), mails, strict=True), key=lambda p: p[0])]
+    return mails
+
+
+def commits(repository: Repository, mails: list[Mail], base: Commit) -> Iterator[Commit]:
+    """The series as commits on `base`. `repository` is a scratch one. Raises InputError where a mail does not apply."""
+    repository.run("read-tree", base.tree)
+    parent = base
+    for mail in mails:
+        problem = repository.apply(mail.patch)
+        if problem:
+            raise InputError(
+                f"{mail.name} ({mail.subject}): does not apply: {_why(repository, parent.tree, mail, problem)}"
+            )
+        tree = repository.run("write-tree").decode().strip()
+        parent = Commit(mail.name, tree, (parent.name,), mail.subject)
+        yield parent
+
+
+def _why(repository: Repository, tree: str, mail: Mail, problem: bytes) -> str:
+    """Which hunk of a patch does not fit, and why not."""
+    text = problem.decode("utf-8", "replace")
+    failed = _FAILED.search(text)
+    if failed is None:
+        reason = _WHY.search(text)
+        return reason[1] if reason is not None else last_line(problem)
+    path, line = failed[1], int(failed[2])
+    hunks = _hunks(mail.patch, path)
+    for number, (start, old) in enumerate(hunks, 1):
+        if start == line:
+            why = _differs(repository, tree, path, start, old)
+            return f"hunk {number} of {len(hunks)} of {shown(path)} (line {line}): {why}"
+    return f"{shown(path)}, line {line}: what the patch takes out is not there"
+
+
+def _hunks(patch: bytes, path: str) -> list[tuple[int, list[bytes]]]:
+    """Start and old lines of each hunk of one file."""
+    found = []
+    current = False
+    lines = iter(patch.split(b"\n"))
+    for line in lines:
+        if line.startswith(b"--- "):
+            current = line[4:].split(b"\t")[0].endswith(b"/" + path.encode("utf-8", "surrogateescape"))
+        elif (m := _HUNK.match(line)) is not None:
+            gone = int(m[2]) if m[2] else 1
+            old: list[bytes] = []
+            come = int(m[4]) if m[4] else 1
+            while gone or come:
+                body = next(lines, None)
+                if body is None:
+                    break
+                gone -= body[:1] in (b" ", b"-", b"")
+                come -= body[:1] in (b" ", b"+", b"")
+                if body[:1] in (b" ", b"-", b""):
+                    old.append(body[1:])
+            if current:
+                found.append((int(m[1]), old))
+    return found
+
+
+def _differs(repository: Repository, tree: str, path: str, start: int, old: list[bytes]) -> str:
+    there = repository.file(tree, path).split(b"\n")[start - 1 :]
+    for i, line in enumerate(old):
+        here = there[i] if i < len(there) else None
+        if here != line:
+            says = "the file ends there" if here is None else f"the file has {_quoted(here)}"
+            return f"line {start + i} should be {_quoted(line)}, {says}"
+    return "what the patch takes out is not there"
+
+
+def _quoted(line: bytes) -> str:
+    text = line.decode("utf-8", "replace").strip()
+    return shown(f"'{text[:60]}'")

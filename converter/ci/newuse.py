@@ -1,0 +1,84 @@
+"""Rule new-use: the family comes back into code that is converted, or, with a baseline, there is more of it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+from converter.ci.baseline import Baseline
+from converter.ci.finding import Finding
+from converter.ci.ledger import by_function, is_open
+from converter.ci.view import Changed, View, folded
+from converter.units.facts import Use
+
+
+def find(view: View, baseline: Baseline | None, origin: dict[str, str]) -> Iterator[Finding]:
+    """`origin`: path now -> path that the baseline knows, of files that were renamed since."""
+    moved = Counter(view.removed)
+    for file in view.files:
+        added = [u for u in file.new.uses if is_open(u) and u.line in file.added]
+        fresh = [u for u in added if not _stays(file, u)]
+        told: set[int] = set()
+        for use in fresh:
+            reason = file.reasons.of(use.function)
+            if reason is not None and (baseline is None or reason.startswith("the policy")):
+                told.add(id(use))
+                yield from _finding(view, file, use, reason)
+        if baseline is not None:
+            rest = [u for u in added if id(u) not in told and not _taken(moved, file, u)]
+            for use, reason in _above(file, rest, baseline, origin.get(file.path, file.path)):
+                yield from _finding(view, file, use, reason)
+
+
+def _stays(file: Changed, use: Use) -> bool:
+    """Does the commit only move or re-indent the line, within its file?"""
+    return file.removed[folded(file.text[use.line])] > 0
+
+
+def _taken(moved: Counter[bytes], file: Changed, use: Use) -> bool:
+    """Does the line come from elsewhere in the commit? Each line that went accounts for one that came."""
+    line = folded(file.text[use.line])
+    if not moved[line]:
+        return False
+    moved[line] -= 1
+    return True
+
+
+def _above(file: Changed, uses: list[Use], baseline: Baseline, known: str) -> Iterator[tuple[Use, str]]:
+    """The uses by which functions exceed what the baseline, and the parent commit, have."""
+    now, was = by_function(file.new), by_function(file.old)
+    by: dict[str, list[Use]] = defaultdict(list)
+    for use in uses:
+        by[use.function].append(use)
+    for function, own in by.items():
+        allowed = max(baseline.allowed(known, function), was[function])
+        excess = now[function] - allowed
+        if excess > 0:
+            # Lines that replace a line with the same name come last: there, nothing is new.
+            own.sort(key=lambda u: (any(u.name.encode() in line for line in _replaced(file, u)), u.line, u.col))
+            where = f"{function}()" if function else "the file, outside of functions,"
+            for use in sorted(own[:excess], key=lambda u: (u.line, u.col)):
+                yield use, f"the baseline allows {where} {allowed or 'none'}, now {now[function]}"
+
+
+def _replaced(file: Changed, use: Use) -> tuple[bytes, ...]:
+    """The lines that the hunk of a use takes out."""
+    return next((h.old for h in file.change.hunks if h.new_start <= use.line < h.new_start + len(h.new)), ())
+
+
+def _finding(view: View, file: Changed, use: Use, reason: str) -> Iterator[Finding]:
+    site = view.after.site(file.number, use)
+    sure = site.status == "decided" and site.replacement is not None
+    if sure and site.replacement == use.name:
+        return  # the scheme keeps this name for this unit
+    if sure:
+        fix = f"write {site.replacement}: {site.role}"
+    elif site.status == "logic":
+        fix = f"a rename is not enough: {site.missing}"
+    else:
+        names = " or ".join(dict.fromkeys(view.chosen.names[use.name].values()))
+        fix = f"decide between {names}: {site.missing}"
+    yield view.finding(
+        "new-use", file.path, use.line, use.col, use.name, f"new use of {use.name}: {reason}", fix, site,
+        site.replacement if sure else None,
+    )  # fmt: skip

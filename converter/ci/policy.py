@@ -1,0 +1,103 @@
+"""Which code is converted, and how much a finding weighs: rules/ci.toml, or a file of its form."""
+
+from __future__ import annotations
+
+from collections import Counter
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from converter import data, toml
+from converter.ci.ledger import Ledger, by_function
+from converter.errors import RulesError
+from converter.units.facts import Facts
+
+RULES = ("new-use", "unit-error", "silent-change", "redefinition")
+
+
+class Rule(toml.Entry, frozen=True):
+    """A rule: what it finds, and how much that weighs."""
+
+    level: Literal["error", "warning", "off"]
+    what: str
+
+
+class Converted(toml.Entry, frozen=True):
+    """Where the family must not come back. `except` in the file."""
+
+    paths: tuple[str, ...] = ()
+    besides: tuple[str, ...] = msgspec.field(default=(), name="except")
+    by: tuple[Literal["directory", "file", "function"], ...] = ()
+
+    def pattern(self, path: str) -> str | None:
+        """The pattern that calls a file converted."""
+        if any(_matches(p, path) for p in self.besides):
+            return None
+        return next((p for p in self.paths if _matches(p, path)), None)
+
+
+class Example(toml.Entry, frozen=True):
+    """What patterns match, as a test reads it."""
+
+    is_converted: tuple[str, ...]
+    is_not: tuple[str, ...]
+    paths: tuple[str, ...] = ()
+    besides: tuple[str, ...] = msgspec.field(default=(), name="except")
+
+
+class Policy(toml.Entry, frozen=True):
+    """The whole file."""
+
+    rules: dict[str, Rule]
+    converted: Converted
+    example: tuple[Example, ...] = ()
+
+    def level(self, rule: str) -> str:
+        """error, warning or off."""
+        return self.rules[rule].level
+
+
+def load(path: Path | None = None) -> Policy:
+    """The shipped policy, or that of a file. Raises RulesError."""
+    path = path or data.path("rules/ci.toml")
+    policy = toml.load(path, Policy)
+    if unknown := policy.rules.keys() ^ set(RULES):
+        raise RulesError(f"{path}: [rules] must list {', '.join(RULES)}; look at {', '.join(sorted(unknown))}")
+    return policy
+
+
+def _matches(pattern: str, path: str) -> bool:
+    return path.startswith(pattern) if pattern.endswith("/") else fnmatchcase(path, pattern)
+
+
+class Reasons:
+    """Why the functions of one file count as converted, as the parent commit has it."""
+
+    def __init__(self, policy: Policy, path: str, old: Facts | None, ledger: Ledger, spoken: bool) -> None:
+        """`old`: the file's facts in the parent; None for a new file."""
+        self._whole = self._file(policy.converted, path, old, ledger, spoken)
+        self._open = by_function(old)
+        self._written = Counter(u.function for u in old.written) if old is not None and spoken else Counter[str]()
+        self._functions = "function" in policy.converted.by
+
+    def of(self, function: str) -> str | None:
+        """A phrase; None where the function is not converted."""
+        if self._whole is not None:
+            return self._whole
+        if self._functions and function and self._written[function] and not self._open[function]:
+            return f"{function}() was converted before this commit"
+        return None
+
+    @staticmethod
+    def _file(c: Converted, path: str, old: Facts | None, ledger: Ledger, spoken: bool) -> str | None:
+        if (pattern := c.pattern(path)) is not None:
+            return f"the policy calls {pattern} converted"
+        if not spoken:
+            return None
+        if old is not None:
+            clean = bool(old.written) and not by_function(old)
+            return "the file was converted before this commit" if clean and "file" in c.by else None
+        open_, written = ledger.directory(path)
+        return "its directory is converted" if written and not open_ and "directory" in c.by else None

@@ -1,0 +1,114 @@
+"""A run of `pgconv ci`, from what the user names to a judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from converter import __version__, data
+from converter.ci import baseline as ratchet
+from converter.ci import mbox
+from converter.ci.baseline import Baseline
+from converter.ci.finding import Judgement
+from converter.ci.judge import Judge, Said
+from converter.ci.moving import MovingTree
+from converter.ci.policy import Policy
+from converter.ci.suggest import patch
+from converter.errors import InputError
+from converter.scan import Progress
+from converter.tree.cache import Cache
+from converter.tree.history import Commit, Repository, scratch
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is judged: `range_` of the repository, or the mails of a file, on `base` where that is named."""
+
+    repository: str
+    range_: str | None = None
+    mails: Path | None = None
+    base: str | None = None
+    scheme: str = "pte-pg"
+    jobs: int | None = None
+    suggest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The judgement, the fix-up patches, and what the ratchet can be lowered to: the baseline of the last tree."""
+
+    judgement: Judgement
+    patches: bytes
+    lowered: Baseline | None
+
+
+def run(
+    options: Options, policy: Policy, baseline: Baseline | None, cache: Cache,
+    progress: Progress | None = None, said: Said | None = None,
+) -> Outcome:  # fmt: skip
+    """Judge everything. Raises InputError where that cannot be done."""
+    with ExitStack() as stack:
+        repository, commits, named = _commits(options, stack)
+        base = commits[0].parents[0]
+        first = repository.tree_of(base)
+        tree = MovingTree(repository, cache, options.scheme, first, options.jobs, progress)
+        judged = tuple(Judge(repository, tree, policy, baseline).run(commits, said))
+        trees = {c.name: c.tree for c in commits}
+        patches = b"".join(patch(repository, trees[j.name], j) for j in judged) if options.suggest else b""
+        rules = {rule: (r.what, r.level) for rule, r in policy.rules.items()}
+        tool = {"name": "pgconv", "version": __version__, "rules": data.rules_version()}
+        judgement = Judgement(tool, repository.path, named, options.scheme, judged, rules, cache.warnings)
+        lowered = None
+        if baseline is not None and options.mails is None:
+            tree.move(commits[-1].tree)
+            lowered = lower(repository, baseline, tree, commits[-1].name)
+        return Outcome(judgement, patches, lowered)
+
+
+def _commits(options: Options, stack: ExitStack) -> tuple[Repository, Sequence[Commit], str]:
+    if options.mails is None:
+        repository = Repository(options.repository)
+        assert options.range_ is not None
+        return repository, repository.commits(options.range_), options.range_
+    mails, said = mbox.read(options.mails)
+    repository = stack.enter_context(scratch(options.repository))
+    rev = options.base or (said if said is not None and repository.has(said) else "HEAD")
+    return repository, list(mbox.commits(repository, mails, repository.commit(rev))), str(options.mails)
+
+
+def record(
+    path: str, rev: str, scheme: str, cache: Cache, jobs: int | None = None, progress: Progress | None = None
+) -> tuple[Repository, MovingTree, Commit]:
+    """The tree of a revision, ready to be counted. Raises InputError."""
+    repository = Repository(path)
+    commit = repository.commit(rev)
+    return repository, MovingTree(repository, cache, scheme, commit.tree, jobs, progress), commit
+
+
+def lower(repository: Repository, old: Baseline, tree: MovingTree, revision: str) -> Baseline:
+    """The old baseline, lowered to what a tree has; files that were renamed since keep theirs."""
+    now = of(tree, revision)
+    return old.lowered(now, _renames(repository, old, tree.tree))
+
+
+def of(tree: MovingTree, revision: str) -> Baseline:
+    """The baseline of a tree."""
+    paths = sorted(p for p, (open_, _) in tree.ledger.counts.items() if open_)
+    files = ((p, f) for p in paths if (f := tree.facts(p)) is not None)
+    return ratchet.of(files, tree.scheme.scheme, revision)
+
+
+def _renames(repository: Repository, old: Baseline, tree: str) -> dict[str, str]:
+    """path now -> path then. Nothing where the baseline's revision is not here any more."""
+    if not repository.has(old.revision):
+        return {}
+    changes = repository.diff(repository.tree_of(old.revision), tree, lines=False)
+    return {c.new_path: c.old_path for c in changes if c.new_path and c.old_path and c.new_path != c.old_path}
+
+
+def needs(options: Options) -> None:
+    """Raises InputError where neither a range nor a file of mails is named, or both."""
+    if (options.range_ is None) == (options.mails is None):
+        raise InputError("name either a range of commits, as in pgconv ci linux/ v6.12..HEAD, or --mbox FILE")

@@ -1,0 +1,84 @@
+"""One commit with everything that its rules look at: what changed, in which lines, and the units before and after."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from converter.ci.finding import Finding
+from converter.ci.ledger import Ledger
+from converter.ci.policy import Reasons
+from converter.classify.confidence import confidence
+from converter.classify.decide import Decider
+from converter.classify.record import Evidence, Site
+from converter.classify.roles import rules
+from converter.tree.history import FileChange
+from converter.units.facts import Facts
+from converter.units.live import Exchanged
+from converter.units.solve import Solution
+from converter.vocabulary import Scheme, vocabulary
+
+FOLDED = b" "
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A file that the commit adds or changes: facts and number before (None: not there) and after."""
+
+    change: FileChange
+    path: str
+    added: frozenset[int]  # lines that are judged
+    text: dict[int, bytes]  # these lines
+    old: Facts | None
+    new: Facts
+    old_number: int | None
+    number: int
+    reasons: Reasons
+
+    @cached_property
+    def removed(self) -> Counter[bytes]:
+        """Lines that the commit takes out of the file, white space folded."""
+        return Counter(folded(line) for h in self.change.hunks for line in h.old)
+
+
+@dataclass(frozen=True)
+class View:
+    """`spoken`: does the tree speak the scheme before the commit; `ledger` is that of the tree after it."""
+
+    name: str
+    files: list[Changed]
+    exchanged: Exchanged
+    chosen: Scheme
+    spoken: bool
+    ledger: Ledger
+    removed: Counter[bytes] = field(default_factory=Counter)  # lines that go, in the whole commit
+    is_merge: bool = False
+
+    @cached_property
+    def before(self) -> Decider:
+        """Decides uses of the parent."""
+        return _decider(self.exchanged.before, self.chosen)
+
+    @cached_property
+    def after(self) -> Decider:
+        """Decides uses of the commit."""
+        return _decider(self.exchanged.after, self.chosen)
+
+    def finding(
+        self, rule: str, path: str, line: int, col: int, name: str, message: str, fix: str, site: Site | None = None,
+        replacement: str | None = None, evidence: tuple[Evidence, ...] = (), against: tuple[Evidence, ...] = (),
+    ) -> Finding:  # fmt: skip
+        """A finding on the commit; its level is for the policy to say. `site`: where the evidence is taken from."""
+        if site is not None:
+            evidence, against = site.evidence, site.against
+        return Finding(self.name, path, line, col, rule, "", name, message, fix, replacement, evidence, against)
+
+
+def folded(line: bytes) -> bytes:
+    """A line without what re-indenting it changes."""
+    return FOLDED.join(line.split())
+
+
+def _decider(solution: Solution, chosen: Scheme) -> Decider:
+    return Decider(solution, chosen, vocabulary().names, rules().rules, confidence())

@@ -1,0 +1,17 @@
+"""`path:line:col: warning: ...`, the form of gcc(1); the commit stands behind the message."""
+
+from __future__ import annotations
+
+import os
+
+from converter.ci.finding import Judgement
+from converter.report.ci.text import short
+from converter.report.words import printable
+
+
+def render(judgement: Judgement) -> bytes:
+    lines = (
+        f"{f.path}:{f.line}:{f.col}: {f.level}: {f.message}; {f.fix} (commit {short(f.commit)}) [{f.rule}]"
+        for f in judgement.findings
+    )
+    return os.fsencode("".join(printable(line) + "\n" for line in lines))

@@ -1,0 +1,220 @@
+"""What each rule finds, and what it leaves alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from converter.ci import policy
+from converter.errors import RulesError
+from tests.ci.conftest import FILES, OPEN, Repo, brief
+
+# new-use
+
+
+def test_a_new_use_in_a_converted_file_is_found_with_its_replacement_and_evidence(repo: Repo) -> None:
+    commit = repo.edit("mm: back", "mm/converted.c", ("\tpte++;", "\taddr += PAGE_SIZE;\n\tpte++;"))
+    (found,) = repo.findings()
+    assert (found.commit, found.path, found.line, found.col) == (commit, "mm/converted.c", 13, 10)
+    assert (found.rule, found.level, found.replacement) == ("new-use", "error", "PTE_SIZE")
+    assert found.fix == "write PTE_SIZE: page-table-step"
+    assert "was converted before" in found.message
+    assert found.evidence
+
+
+def test_a_new_function_in_a_converted_file_is_converted_code_too(repo: Repo) -> None:
+    repo.edit(
+        "mm: more", "mm/converted.c", ("unsigned long step", OPEN.replace("bytes", "more") + "\nunsigned long step")
+    )
+    assert brief(repo.findings()) == [("new-use", "mm/converted.c", 12, "PTE_SHIFT")]
+
+
+def test_in_a_file_that_is_half_converted_the_function_counts(repo: Repo) -> None:
+    repo.edit("mm: one", "mm/half.c", ("folio) << PG_SHIFT", "folio) << PAGE_SHIFT"))
+    assert brief(repo.findings()) == [("new-use", "mm/half.c", 3, "PG_SHIFT")]
+
+
+def test_a_new_use_beside_open_ones_is_no_news(repo: Repo) -> None:
+    repo.edit("mm: more", "mm/half.c", ("folio) << PAGE_SHIFT", "folio) << PAGE_SHIFT << PAGE_SHIFT"))
+    repo.edit("mm: new", "mm/open.c", ("}\n", "}\n\nlong f(unsigned long pfn)\n{\n\treturn pfn << PAGE_SHIFT;\n}\n"))
+    assert repo.findings() == []
+
+
+def test_a_new_file_belongs_to_its_directory(make_repo: Callable[..., Repo]) -> None:
+    files = {p: t for p, t in FILES.items() if p not in ("mm/open.c", "mm/half.c")}
+    repo = make_repo(files)
+    repo.commit("two files", {"mm/new.c": OPEN, "fs/new.c": OPEN})
+    assert brief(repo.findings()) == [("new-use", "mm/new.c", 3, "PTE_SHIFT")]
+
+
+def test_a_use_that_only_moves_within_its_file_is_not_new(repo: Repo) -> None:
+    first, second = (repo.root / "mm/half.c").read_text().split("\n\n")
+    chosen = msgspec.structs.replace(policy.load(), converted=policy.Converted(paths=("mm/",)))
+    repo.commit("mm: other way round", {"mm/half.c": second.rstrip() + "\n\n" + first + "\n"})
+    repo.edit(
+        "mm: indent",
+        "mm/half.c",
+        ("\treturn folio_nr_pages(folio) << PAGE", "\t\treturn folio_nr_pages(folio) << PAGE"),
+    )
+    assert repo.findings(chosen=chosen) == []
+
+
+def test_comments_and_strings_are_no_uses(repo: Repo) -> None:
+    repo.edit("mm: say", "mm/converted.c", ("\tpte++;", '\t/* PAGE_SIZE */\n\tpr_info("PAGE_SIZE");\n\tpte++;'))
+    assert repo.findings() == []
+
+
+def test_the_policy_names_converted_code_by_path(repo: Repo) -> None:
+    chosen = msgspec.structs.replace(policy.load(), converted=policy.Converted(paths=("lib/",)))
+    repo.commit("lib: new", {"lib/odd.c": "int odd(int n)\n{\n\treturn n % strange(PAGE_SIZE);\n}\n"})
+    (found,) = repo.findings(chosen=chosen)
+    assert found.path == "lib/odd.c"
+    assert "lib/" in found.message
+
+
+def test_a_use_that_the_evidence_leaves_open_gets_the_question(repo: Repo) -> None:
+    repo.edit("mm: odd", "mm/converted.c", ("\tpte++;", "\tpte = strange(pte, nr % PAGE_SIZE);"))
+    (found,) = repo.findings()
+    assert found.replacement is None
+    assert found.fix.startswith("decide between PTE_SIZE or PG_SIZE: ")
+
+
+def test_a_rule_can_be_turned_off_or_weigh_less(repo: Repo) -> None:
+    repo.edit("mm: back", "mm/converted.c", ("\tpte++;", "\taddr += PAGE_SIZE;\n\tpte++;"))
+    shipped = policy.load()
+    for level, expected in (("off", []), ("warning", ["warning"])):
+        rules = {**shipped.rules, "new-use": policy.Rule(level=level, what="x")}  # type: ignore[arg-type]
+        found = repo.findings(chosen=msgspec.structs.replace(shipped, rules=rules))
+        assert [f.level for f in found] == expected
+
+
+def test_patterns_of_the_policy_match_what_their_examples_say() -> None:
+    shipped = policy.load()
+    assert shipped.example
+    for e in shipped.example:
+        patterns = policy.Converted(paths=e.paths, besides=e.besides)
+        assert [p for p in e.is_converted if patterns.pattern(p) is None] == []
+        assert [p for p in e.is_not if patterns.pattern(p) is not None] == []
+
+
+def test_a_policy_that_misspells_a_rule_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "policy.toml"
+    file.write_text('[rules.new-uses]\nlevel = "error"\nwhat = "x"\n[converted]\n')
+    with pytest.raises(RulesError, match="new-uses"):
+        policy.load(file)
+
+
+# unit-error
+
+
+def test_a_name_that_the_units_contradict_is_found(repo: Repo) -> None:
+    repo.edit("mm: wrong", "mm/converted.c", ("pfn << PTE_SHIFT", "pfn << PG_SHIFT"))
+    (found,) = repo.findings()
+    assert (found.rule, found.line, found.replacement) == ("unit-error", 7, "PTE_SHIFT")
+    assert found.message == "PG_SHIFT, but the units say PTE"
+    assert found.evidence
+
+
+def test_an_error_that_was_there_before_is_not_the_commits(make_repo: Callable[..., Repo]) -> None:
+    files = dict(FILES)
+    files["mm/converted.c"] = files["mm/converted.c"].replace("pfn << PTE_SHIFT", "pfn << PG_SHIFT")
+    repo = make_repo(files)
+    repo.edit("mm: a line above", "mm/converted.c", ("#include", "#include <linux/fs.h>\n#include"))
+    assert repo.findings() == []
+
+
+def test_a_count_that_meets_the_other_count_is_found(repo: Repo) -> None:
+    line = "\tif (page_to_pfn(page) == folio_nr_pages(folio))\n\t\treturn 1;\n"
+    repo.edit("mm: meet", "mm/converted.c", ("\tpte++;\n", "\tpte++;\n" + line))
+    (found,) = repo.findings()
+    assert (found.rule, found.line) == ("unit-error", 14)
+    assert found.message == "two measures meet: page_to_pfn(page) and folio_nr_pages(folio)"
+
+
+def test_in_a_tree_without_the_scheme_its_names_mean_something_else(make_repo: Callable[..., Repo]) -> None:
+    page_h = "#define PAGE_SHIFT 12\n#define PAGE_SIZE (1UL << PAGE_SHIFT)\n#define PTE_SHIFT 9\n"
+    repo = make_repo({**FILES, "arch/x86/include/asm/page.h": page_h, "mm/converted.c": OPEN})
+    repo.edit("mm: x", "mm/converted.c", ("return", "return page_index(p) << PTE_SHIFT ?:"))
+    assert repo.findings() == []
+
+
+# silent-change
+
+
+def test_a_callee_that_changes_turns_the_use_in_the_caller(repo: Repo) -> None:
+    callee = "static unsigned long far(struct folio *folio, unsigned long n)\n{\n\treturn use(n << PTE_SHIFT);\n}\n"
+    caller = "\nvoid call(struct vm_area_struct *vma)\n{\n\tfar(NULL, vma->vm_pgoff);\n}\n"
+    start = repo.commit("mm: start", {"mm/far.c": callee + caller})
+    repo.edit("mm: turn", "mm/far.c", ("far(NULL, vma->vm_pgoff)", "far(NULL, folio_nr_pages(vma->folio))"))
+    (found,) = repo.findings(f"{start}..HEAD")
+    assert (found.rule, found.level, found.path, found.line) == ("silent-change", "warning", "mm/far.c", 3)
+    assert found.message == "PTE_SHIFT was PTE and is PG with this commit"
+    assert found.evidence
+    assert found.against
+    assert found.fix.startswith("write PG_SHIFT")
+
+
+def test_a_use_in_a_file_that_is_not_touched_counts_too(repo: Repo) -> None:
+    one = "unsigned long far_call(unsigned long n)\n{\n\treturn use(n << PAGE_SHIFT);\n}\n"
+    other = "void call(struct vm_area_struct *vma)\n{\n\tfar_call(vma->vm_pgoff);\n}\n"
+    start = repo.commit("mm: start", {"mm/far.c": one, "mm/call.c": other})
+    repo.edit("mm: turn", "mm/call.c", ("vma->vm_pgoff", "folio_nr_pages(vma->folio)"))
+    assert brief(repo.findings(f"{start}..HEAD")) == [("silent-change", "mm/far.c", 3, None)]
+
+
+def test_the_type_of_an_operand_counts(repo: Repo) -> None:
+    """The struct that a field belongs to is declared in another file."""
+    user = "unsigned long user(struct box *b)\n{\n\treturn b->what->vm_pgoff << PAGE_SHIFT;\n}\n"
+    box = "struct box {\n\tstruct vm_area_struct *what;\n};\n"
+    start = repo.commit("mm: start", {"include/linux/box.h": box, "mm/user.c": user})
+    repo.edit("box: other", "include/linux/box.h", ("struct vm_area_struct *what", "struct other *what"))
+    found = repo.findings(f"{start}..HEAD")
+    assert [f.rule for f in found] in ([], ["silent-change"])  # the unit is lost, or turned; see the next test
+    repo.edit("box: folio", "include/linux/box.h", ("struct other *what", "struct vm_area_struct *what"))
+    assert [f for f in repo.findings("HEAD^..HEAD") if f.rule != "silent-change"] == []
+
+
+def test_lines_that_move_are_not_changed(repo: Repo) -> None:
+    repo.edit("mm: lines above", "mm/converted.c", ("#include", "/* one */\n/* two */\n#include"))
+    repo.git("mv", "mm/converted.c", "mm/renamed.c")
+    repo.record("mm: rename")
+    assert repo.findings() == []
+
+
+# redefinition
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("drivers/char/x.c", True),
+        ("include/linux/x.h", True),
+        ("arch/x86/include/asm/y.h", True),
+        ("arch/arm/include/asm/page.h", False),
+    ],
+)
+def test_a_second_definition_of_a_name_is_found(repo: Repo, path: str, expected: bool) -> None:
+    first = "#define PAGE_SHIFT 12" if path.endswith("page.h") else "int x;"
+    repo.commit("define", {path: f"{first}\n#define PG_SIZE 4096\nint y;\n"})
+    found = [f for f in repo.findings() if f.rule == "redefinition"]
+    assert [(f.path, f.line, f.col, f.name) for f in found] == ([(path, 2, 9, "PG_SIZE")] if expected else [])
+
+
+def test_the_schemes_own_definitions_can_be_edited(repo: Repo) -> None:
+    repo.edit(
+        "x86: comment", "arch/x86/include/asm/page.h", ("PG_SIZE (1UL << PG_SHIFT)", "PG_SIZE (_AC(1,UL) << PG_SHIFT)")
+    )
+    assert repo.findings() == []
+
+
+def test_to_undefine_a_name_is_to_take_it_away(repo: Repo) -> None:
+    repo.edit("mm: undef", "mm/converted.c", ("#include <linux/mm.h>", "#include <linux/mm.h>\n#undef PTE_SIZE"))
+    assert brief(repo.findings()) == [("redefinition", "mm/converted.c", 2, None)]
+
+
+def test_a_name_in_a_comment_is_no_definition(repo: Repo) -> None:
+    repo.edit("mm: say", "mm/converted.c", ("#include", "/*\n#define PG_SIZE 1\n*/\n#include"))
+    assert repo.findings() == []

@@ -363,6 +363,8 @@ class _File:
         rest = [m for m in marks if m.start >= head.end()]
         if not rest:
             return
+        if name.decode() not in self.kinds and any(m.word in self.family for m in rest):
+            self.facts.macros.append(name.decode())
         body = self.source.masked[head.end() : d.end].replace(b"\\", b" ")
         text = _PREFIX + body + _SUFFIX
         base = head.end() - len(_PREFIX)

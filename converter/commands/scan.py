@@ -47,23 +47,37 @@ def scan(
     ] = None,
     jobs: Jobs = None,
     no_cache: NoCache = False,
-    show_vocabulary: Annotated[bool, typer.Option("--vocabulary", help="Show the names that are looked for.")] = False,
+    tree_macros: Annotated[
+        bool, typer.Option("--tree-macros", help="A record too for each use of macros that the tree makes of them.")
+    ] = False,
+    show_vocabulary: Annotated[
+        bool, typer.Option("--vocabulary", help="Show the names that are looked for; with TREE, its own macros too.")
+    ] = False,
 ) -> None:
     """Find every use of the page-size family in a kernel tree and decide PTE or PG.
 
     Example: pgconv scan linux/ mm/mremap.c --format gcc
     """
-    if show_vocabulary:
+    if show_vocabulary and tree is None:
         write(output, _vocabulary(scheme).encode())
         return
     choose(format_, FORMATS, "--format")
     with opened(tree, rev, not no_cache) as (source, cache):
+        from converter.scan import examine
         from converter.scan import scan as run
+        from converter.treemacros import table, with_macros
+        from converter.treemacros import tree_macros as find_macros
 
         with progress(source.name) as report_progress:
             report = run(source, cache, scheme, jobs, report_progress, None)
             tried = run(source, cache, scheme, jobs, report_progress, what_if) if what_if is not None else None
+            if tree_macros or show_vocabulary:
+                found = find_macros(examine(source, cache, scheme, jobs), report, jobs, report_progress)
+                report = with_macros(report, found)
         warnings = cache.warnings
+    if show_vocabulary:
+        write(output, f"{_vocabulary(scheme)}\nmacros of {source.name}\n\n{_columns(table(found))}".encode())
+        return
     if tried is not None:
         write(output, _difference(report, tried).encode())
         return
@@ -113,6 +127,9 @@ def _vocabulary(scheme_name: str) -> str:
     for n in vocabulary().names.values():
         becomes = chosen.names[n.name]
         rows.append((n.name, n.kind, becomes["pte"], becomes["pg"], "family" if n.family else "derived"))
-    widths = [max(len(r[i]) for r in rows) for i in range(5)]
-    lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
-    return "\n".join([f"scheme {chosen.scheme}: {chosen.why}", "", *lines]) + "\n"
+    return f"scheme {chosen.scheme}: {chosen.why}\n\n{_columns(rows)}"
+
+
+def _columns(rows: list[tuple[str, ...]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "".join("  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() + "\n" for r in rows)

@@ -33,6 +33,8 @@ class Words:
 
     def find(self, text: bytes) -> list[Mark]:
         """All occurrences, in order."""
+        if not self._words:
+            return []
         found = []
         size = len(text)
         for number, start, end in self._search.find_matches_as_indexes(text):

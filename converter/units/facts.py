@@ -67,6 +67,7 @@ class Facts:
     structs: dict[str, dict[str, str]] = field(default_factory=dict)
     returns: dict[str, str] = field(default_factory=dict)
     defines: list[str] = field(default_factory=list)  # names of the scheme's own that the file defines
+    macros: list[str] = field(default_factory=list)  # macros that the file makes from the family
     warnings: list[str] = field(default_factory=list)  # what is wrong with the file, as short phrases
 
 

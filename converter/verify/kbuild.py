@@ -1,8 +1,8 @@
 """Kernel builds with the tree's own Makefile, out of tree, on a copy, reproducible.
 
 This is the one place where anything of a kernel tree runs; whoever opens a workshop has to have consent for it. Two
-states of a tree are built from the same source directory under the same name, at the same pretended time, by the same
-pretended user on the same pretended host, without what git knows of the tree: equal code gives equal objects.
+states of a tree are built from the same source directory in the same build directory, at the same pretended time, by
+the same pretended user on the same pretended host, without what git knows of the tree: equal code gives equal objects.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ _SAME = {
     "GIT_DIR": "/nonexistent",  # setlocalversion must find no repository, ours neither
 }
 _PASSED_ON = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH")
+_NAME = "pgconv.name"
 _MAKES = re.compile(r" -c -o (\S+\.o)\b")
 _COMMAND = re.compile(r"^(?:saved)?cmd_\S+ := (.*)$", re.M)
 
@@ -73,6 +74,8 @@ class Workshop:
         self.copy = copy
         self.jobs = jobs
         self.files: Mapping[str, bytes] = {}
+        self._active = copy.place / "build"
+        self._leave()
 
     def state(self, name: str, files: Mapping[str, bytes]) -> None:
         """From now on the tree has these files as they are here, and all others as they are in the user's tree."""
@@ -83,6 +86,28 @@ class Workshop:
         """The build directory of that name. One for each pair of state and configuration builds least."""
         return Build(self, name, config)
 
+    def directory(self, name: str) -> Path:
+        """Where the build directory of that name is now."""
+        return self._active if self._named() == name else self.copy.place / "out" / name
+
+    def enter(self, name: str) -> Path:
+        """Put a build directory at the one path where builds are made: it stands in what debug information says."""
+        if self._named() != name:
+            self._leave()
+            kept = self.copy.place / "out" / name
+            kept.mkdir(parents=True, exist_ok=True)
+            (kept / _NAME).write_text(name)
+            kept.rename(self._active)
+        return self._active
+
+    def _named(self) -> str | None:
+        return (self._active / _NAME).read_text() if self._active.exists() else None
+
+    def _leave(self) -> None:
+        name = self._named()
+        if name is not None:
+            self._active.rename(self.copy.place / "out" / name)
+
 
 class Build:
     """One build directory, configured for the workshop's present state when it is made. Raises InputError where the
@@ -91,17 +116,23 @@ class Build:
     def __init__(self, shop: Workshop, name: str, config: Config) -> None:
         self.shop = shop
         self.config = config
-        self.directory = shop.copy.place / "out" / name
-        self.directory.mkdir(parents=True, exist_ok=True)
+        self.name = name
         self.log = ""
         self._state, self._files = shop.copy.current, shop.files
+        shop.enter(name)
         self._follow()
         self._configure()
+
+    @property
+    def directory(self) -> Path:
+        """Where it is now. While it is built it is always at the same path."""
+        return self.shop.directory(self.name)
 
     def make(self, *targets: str, keep_going: bool = False, flags: str = "") -> Made:
         """Run make for targets (`mm/mremap.o`, `bzImage`) in the state that the directory was made for; `flags` are
         more ones for the compiler."""
         assert self.shop.copy.current == self._state, "a build directory is for one state"
+        self.shop.enter(self.name)
         source = self.shop.copy.source
         same_names = f"-ffile-prefix-map={source}/= -ffile-prefix-map={self.directory}={flags}"
         command = [
@@ -132,7 +163,8 @@ class Build:
         return {k: v for k, v in os.environ.items() if k in _PASSED_ON} | _SAME
 
     def resume(self) -> None:
-        """Give the workshop's tree the state again that this directory was made for."""
+        """Bring the directory back to where builds are made, and the tree to the state that it was made for."""
+        self.shop.enter(self.name)
         if self.shop.copy.current != self._state:
             self.shop.state(self._state, self._files)
 

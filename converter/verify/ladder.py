@@ -13,10 +13,11 @@ from pathlib import Path
 
 from converter.convert.conversion import Conversion, Options
 from converter.convert.decisions import Decisions, decisions
+from converter.errors import InputError
 from converter.scan import Analysis, Progress, examine
-from converter.tree import Tree
+from converter.tree import Tree, open_tree
 from converter.tree.cache import Cache
-from converter.verify import objects
+from converter.verify import boot, objects, split
 from converter.verify.kbuild import Config, Consent, Workshop, workshop
 from converter.verify.needs import Kernel, builds
 from converter.verify.result import Result
@@ -94,5 +95,22 @@ def _objects(ladder: Ladder) -> Result:
     return objects.run(ladder.shop, asked.tree, ladder.files, asked.paths, _config(builds().objects), renames)
 
 
-LEVELS: dict[str, Level] = {"objects": _objects}
+def _split(ladder: Ladder) -> Result:
+    asked = ladder.asked
+    if not split.vanishing(asked.scheme):
+        raise InputError(f"level split: scheme {asked.scheme.scheme} keeps PAGE_SIZE, so no build tells what is left")
+    ladder.shop.state("converted", ladder.files)
+    converted = open_tree(str(ladder.shop.copy.source), None)
+    left = decisions(converted, asked.cache, asked.cached, asked.scheme.scheme, asked.jobs, asked.progress)
+    return split.run(
+        ladder.shop, asked.tree, ladder.files, asked.paths, _config(builds().objects), builds().split.shifts,
+        asked.scheme, left.report.sites,
+    )  # fmt: skip
+
+
+def _boot(ladder: Ladder) -> Result:
+    return boot.run(ladder.shop, ladder.files, builds().boot)
+
+
+LEVELS: dict[str, Level] = {"objects": _objects, "split": _split, "boot": _boot}
 """In the order of the ladder."""

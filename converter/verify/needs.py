@@ -30,10 +30,28 @@ class Kernel(toml.Entry, frozen=True):
     lines: tuple[str, ...] = ()
 
 
+class Split(toml.Entry, frozen=True):
+    """The shifts of PG_SIZE to compile with, beside a PTE_SHIFT of 12."""
+
+    shifts: tuple[int, ...]
+
+
+class Booted(Kernel, frozen=True, kw_only=True):
+    """A kernel to boot: memory of the machine as qemu takes it, MiB of its empty disks, seconds after which it hangs,
+    and what its console must not say, as regular expressions."""
+
+    memory: str
+    disks: tuple[int, ...]
+    seconds: int
+    alarms: tuple[str, ...]
+
+
 class Builds(toml.Entry, frozen=True):
     """What each level builds, and the packages that it takes."""
 
     objects: Kernel
+    split: Split
+    boot: Booted
     package: tuple[Package, ...]
 
 

@@ -7,7 +7,7 @@ comparison is of bytes, and nothing is left out of it: a rename keeps lines, and
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,12 +53,13 @@ def _is_built(path: str, arch: str) -> bool:
     return not inert_directory(os.path.dirname(path)) and (parts[0] != "arch" or parts[1:2] == [arch])
 
 
-def build(made: Build, wanted: Scope, objects: set[str]) -> None:
-    """Make the objects of a scope, as many as can be made."""
-    single = sorted(objects) if not wanted.directories else sorted(
-        o for o in objects if not o.startswith(tuple(f"{d}/" for d in wanted.directories))
-    )  # fmt: skip
-    made.make(*(f"{d}/" for d in wanted.directories), *single, keep_going=True)
+def build(made: Build, wanted: Scope, objects: Iterable[str]) -> None:
+    """Make the objects of a scope, as many as can be made. kbuild does not reach arch/x86/lib from arch/x86, so every
+    directory is named."""
+    below = tuple(f"{d}/" for d in wanted.directories)
+    whole = {f"{os.path.dirname(o)}/" for o in objects if o.startswith(below)} if below else set[str]()
+    single = {o for o in objects if not (below and o.startswith(below))}
+    made.make(*sorted(whole), *sorted(single), keep_going=True)
 
 
 def run(

@@ -10,10 +10,12 @@ import pytest
 
 from converter import data
 from tests.conftest import Run
+from tests.verify.conftest import builds_or_skip
 
 
 @pytest.fixture
 def linux(tmp_path: Path) -> Path:
+    builds_or_skip()
     return Path(shutil.copytree(data.path("fixtures/kbuild"), tmp_path / "linux"))
 
 

@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 
-.PHONY: help demo test bench accuracy mutants series kernel clean
+.PHONY: help demo test bench accuracy mutants series kernel packages verify clean
 
 help:
 	@echo 'make demo      scan the bundled kernel-like tree and show what pgconv does'
@@ -17,6 +17,8 @@ help:
 	@echo 'make accuracy  score a scan of that tree against labelled uses'
 	@echo 'make mutants   turn decided uses to the other unit: does the unit checker notice?'
 	@echo 'make series    that tree as a patch series: git am of all of it, and the tree'"'"'s own checkpatch.pl'
+	@echo 'make verify    every level of proof on that tree, up to a boot in QEMU; SHORT=1 for what CI runs'
+	@echo 'make packages  the Debian packages that builds need (make verify does it too)'
 	@echo 'make clean     remove what was built; .venv and .kernel stay'
 
 demo: $(STAMP)
@@ -38,6 +40,12 @@ mutants: $(STAMP) kernel
 
 series: $(STAMP) kernel
 	$(BIN)/python scripts/series.py --version $(VERSION)
+
+verify: $(STAMP) kernel packages
+	$(BIN)/python scripts/verify.py --version $(VERSION) $(if $(SHORT),--short)
+
+packages: $(STAMP)
+	@$(BIN)/python scripts/packages.py
 
 kernel: python
 	@$(PYTHON) scripts/kernel.py $(VERSION)

@@ -139,11 +139,19 @@ PRESENT = dict.fromkeys(("git", "xz", "python3"), "")
 def test_ci_fetches_the_kernel_and_then_may_not_skip(tmp_path: Path) -> None:
     done, notes = ci(tmp_path, {**PRESENT, "make": "echo 12 passed in 1.0s"}, os.defpath)
     assert done.returncode == 0
-    assert [note.strip() for note in notes if note.startswith("make")] == ["make kernel", "make test required"]
+    assert [note.strip() for note in notes if note.startswith("make")] == [
+        "make kernel", "make packages", "make verify SHORT=1", "make test required",
+    ]  # fmt: skip
     assert done.stdout.splitlines()[-1] == "12 passed in 1.0s"
 
 
-@pytest.mark.parametrize("failing", ["kernel", "test"])
+def test_ci_tests_what_it_could_not_prove(tmp_path: Path) -> None:
+    done, notes = ci(tmp_path, {**PRESENT, "make": "[ $1 != verify ] || exit 2"}, os.defpath)
+    assert done.returncode == 2
+    assert notes[-1].split()[:2] == ["make", "test"]
+
+
+@pytest.mark.parametrize("failing", ["kernel", "packages", "test"])
 def test_ci_fails_with_the_step_that_fails(tmp_path: Path, failing: str) -> None:
     done, notes = ci(tmp_path, {**PRESENT, "make": f"[ $1 != {failing} ] || exit 2"}, os.defpath)
     assert done.returncode == 2

@@ -100,7 +100,7 @@ class Judge:
     def _found(self, view: View) -> Iterator[Finding]:
         yield from newuse.find(view, self._baseline, self._origin)
         yield from uniterror.find(view)
-        yield from silent.find(view)
+        yield from silent.find(view, self._policy.evidence.steps)
         yield from redefine.find(view)
 
     def _view(self, step: Step) -> View:

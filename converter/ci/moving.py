@@ -17,7 +17,7 @@ from converter.units.solved import FactsOf
 from converter.units.typetable import TypeTable, declares
 from converter.vocabulary import scheme
 
-DISTANT = 1500
+DISTANT = 300
 """Files in which a tree may differ from the kept base; beyond, a new base is made and kept."""
 
 

@@ -47,10 +47,17 @@ class Example(toml.Entry, frozen=True):
     besides: tuple[str, ...] = msgspec.field(default=(), name="except")
 
 
+class Chains(toml.Entry, frozen=True):
+    """How long a chain of evidence may be that silent-change believes."""
+
+    steps: int
+
+
 class Policy(toml.Entry, frozen=True):
     """The whole file."""
 
     rules: dict[str, Rule]
+    evidence: Chains
     converted: Converted
     example: tuple[Example, ...] = ()
 

@@ -16,10 +16,17 @@ from converter.classify.record import Site
 from converter.units.facts import Facts, Use
 
 
-def find(view: View) -> Iterator[Finding]:
-    """Pairs each use with itself in the parent. A merge is not judged by this rule: its sides were."""
-    if view.is_merge:
-        return
+def find(view: View, steps: int) -> Iterator[Finding]:
+    """Pairs each use with itself in the parent. A merge is not judged by this rule: its sides were.
+
+    steps  chains of evidence that are longer prove nothing
+    """
+    for found in () if view.is_merge else _all(view):
+        if len(found.evidence) <= steps and len(found.against) <= steps:
+            yield found
+
+
+def _all(view: View) -> Iterator[Finding]:
     for file in view.files:
         if file.old is not None and file.old_number is not None:
             for old, new in _paired(file):

@@ -58,12 +58,12 @@ class View:
     @cached_property
     def before(self) -> Decider:
         """Decides uses of the parent."""
-        return _decider(self.exchanged.before, self.chosen)
+        return decider(self.exchanged.before, self.chosen)
 
     @cached_property
     def after(self) -> Decider:
         """Decides uses of the commit."""
-        return _decider(self.exchanged.after, self.chosen)
+        return decider(self.exchanged.after, self.chosen)
 
     def finding(
         self, rule: str, path: str, line: int, col: int, name: str, message: str, fix: str, site: Site | None = None,
@@ -80,5 +80,6 @@ def folded(line: bytes) -> bytes:
     return FOLDED.join(line.split())
 
 
-def _decider(solution: Solution, chosen: Scheme) -> Decider:
+def decider(solution: Solution, chosen: Scheme) -> Decider:
+    """Decides uses by a solution, as the scan does."""
     return Decider(solution, chosen, vocabulary().names, rules().rules, confidence())

@@ -30,21 +30,24 @@ SLACK = 1 << 16
 
 @dataclass(slots=True)
 class Exchanged:
-    """The tree before and after: two solutions of one graph, and the numbers of the files that went and came."""
+    """The tree before and after: two solutions of one graph, and the numbers of the files that went and came.
+
+    Good until the next exchange. `mended`: by label, the nodes whose path is another one.
+    """
 
     before: Solution
     after: Solution
     gone: dict[str, int]
     come: dict[str, int]
+    mended: dict[str, Ints]
 
     def touched(self) -> Ints:
         """Nodes that some unit reaches at another distance than before."""
-        found = np.zeros(0, np.int64)
-        for label, now in self.after.reach.items():
-            was = self.before.reach.get(label)
-            changed = now.distance < FAR if was is None else was.distance != now.distance
-            found = np.union1d(found, np.flatnonzero(changed))
-        return found.astype(np.int32)
+        parts = [np.zeros(0, np.int32)]
+        for label, nodes in self.mended.items():
+            was, now = self.before.reach.get(label), self.after.reach[label]
+            parts.append(nodes if was is None else nodes[was.distance[nodes] != now.distance[nodes]])
+        return np.unique(np.concatenate(parts))
 
 
 class Live:
@@ -82,6 +85,8 @@ class Live:
         for label, reach in self.solution.reach.items():
             self._begins[label] = np.zeros(g.size, np.bool_)
             self._begins[label][list(reach.start)] = True
+        self._copies: dict[str, Reach] = {}  # the forests as they were before the last exchange
+        self._mended: dict[str, Ints] = {}  # and where they have changed since
         self._widen(SLACK, SLACK // 4)
 
     @property
@@ -105,11 +110,21 @@ class Live:
             old[path] = self.number[path]
             new[path] = self._facts[old[path]]
         self._room(new.values())
-        before = Solution(self.graph, {label: _copy(r) for label, r in self.solution.reach.items()})
+        before = self._kept()
         dead = self._remove(old, hints)
         rows, numbers = self._add(new, hints)
-        self._solve(dead, rows)
-        return Exchanged(before, self.solution, old, numbers)
+        self._mended = self._solve(dead, rows)
+        return Exchanged(before, self.solution, old, numbers, self._mended)
+
+    def _kept(self) -> Solution:
+        """A copy of the solution, made from the last one and what has changed since."""
+        for label, reach in self.solution.reach.items():
+            copy = self._copies.get(label)
+            if copy is None:
+                self._copies[label] = Reach(reach.distance.copy(), reach.parent.copy(), reach.start)
+            elif len(nodes := self._mended.get(label, ())):
+                copy.distance[nodes], copy.parent[nodes] = reach.distance[nodes], reach.parent[nodes]
+        return Solution(self.graph, dict(self._copies))
 
     # types
 
@@ -187,6 +202,7 @@ class Live:
         g.seeds = {n + more: s for n, s in g.seeds.items()}
         g.first_key += more
         self._capacity += more + wide
+        self._copies = {}
         self._over = self._overlay()
 
     # edges
@@ -272,7 +288,8 @@ class Live:
 
     # distances
 
-    def _solve(self, dead: Ints, rows: Ints) -> None:
+    def _solve(self, dead: Ints, rows: Ints) -> dict[str, Ints]:
+        """Mend every forest; the nodes where each is another one."""
         g = self.graph
         was_hub = self._degree > HUB
         ends = g.edges[:, :2]
@@ -287,8 +304,10 @@ class Live:
         entry = np.unique(np.concatenate([ends[rows].ravel(), opened]))
         gone = np.zeros(len(g.edges), np.bool_)
         gone[dead] = True
-        for label, starts in self._new_starts().items():
-            self._one(label, starts, closed, broken, entry, shut, gone)
+        return {
+            label: self._one(label, starts, closed, broken, entry, shut, gone)
+            for label, starts in self._new_starts().items()
+        }
 
     def _new_starts(self) -> dict[str, Ints]:
         """By label, the seeded keys that are in no forest yet."""
@@ -311,7 +330,7 @@ class Live:
 
     def _one(
         self, label: str, starts: Ints, closed: Bools, broken: Ints, entry: Ints, shut: Ints, gone: Bools
-    ) -> None:  # fmt: skip
+    ) -> Ints:  # fmt: skip
         """Mend the forest of one label."""
         reach, begins = self.solution.reach[label], self._begins[label]
         distance, parent = reach.distance, reach.parent
@@ -326,17 +345,14 @@ class Live:
         around, _, _ = self.steps(hole)
         sources = np.unique(np.concatenate([around, entry, starts])).astype(np.int32)
         sources = sources[distance[sources] <= LIMIT]
-        grow(reach, begins, self, closed, sources)
+        reached = grow(reach, begins, self, closed, sources)
+        return np.unique(np.concatenate([hole, starts, *reached]))
 
     def _hanging(self, reach: Reach, nodes: Ints) -> Ints:
         """What hangs directly on the nodes in a forest."""
         others, edges, _ = self.steps(nodes.astype(np.int32))
         found: Ints = np.unique(others[reach.parent[others] == edges]).astype(np.int32)
         return np.setdiff1d(found, nodes).astype(np.int32)
-
-
-def _copy(reach: Reach) -> Reach:
-    return Reach(reach.distance.copy(), reach.parent.copy(), reach.start)
 
 
 def _opened(values: NDArray[_T], at: int, more: int, wide: int, fill: int) -> NDArray[_T]:

@@ -102,7 +102,7 @@ def test_patterns_of_the_policy_match_what_their_examples_say() -> None:
 
 def test_a_policy_that_misspells_a_rule_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "policy.toml"
-    file.write_text('[rules.new-uses]\nlevel = "error"\nwhat = "x"\n[converted]\n')
+    file.write_text('[rules.new-uses]\nlevel = "error"\nwhat = "x"\n[evidence]\nsteps = 1\n[converted]\n')
     with pytest.raises(RulesError, match="new-uses"):
         policy.load(file)
 

@@ -1,0 +1,76 @@
+"""On the real tree: what is decided for a commit is what a scan of the whole tree at that commit decides."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from converter.analyse import analyse
+from converter.ci.view import decider
+from converter.classify.record import Site
+from converter.scan import Analysis, decide, examine, world
+from converter.tree import open_tree
+from converter.tree.cache import open_cache
+from converter.units.facts import Facts
+from converter.units.live import Live
+from converter.units.solved import FactsOf, solve_tree
+from converter.units.typetable import TypeTable, declares
+from converter.vocabulary import scheme
+
+FILES = 120
+AT_ONCE = 6
+CUT = 60
+"""Lines that the commits put in."""
+
+SCHEME = scheme("pte-pg")
+
+
+@pytest.fixture(scope="module")
+def analysis(kernel: Path) -> Analysis:
+    tree = open_tree(kernel)
+    with open_cache(True) as cache:
+        return examine(tree, cache, "pte-pg")
+
+
+def without_lines(root: str, path: str, rng: random.Random) -> Facts:
+    """Facts of a file of which a run of lines is missing."""
+    lines = (Path(root) / os.fsencode(path).decode()).read_bytes().split(b"\n")
+    at = rng.randrange(max(1, len(lines) - CUT))
+    return analyse(path, b"\n".join(lines[:at] + lines[at + CUT :]), "pte-pg") or Facts()
+
+
+def test_the_judge_decides_as_the_scan_does(analysis: Analysis, capsys: pytest.CaptureFixture[str]) -> None:
+    own = world(SCHEME)
+    types = {p: declares(f) for p, f in zip(analysis.paths, analysis.facts, strict=True)}
+    facts = dict(zip(analysis.paths, analysis.facts, strict=True))
+    start = solve_tree(analysis.paths, analysis.facts, TypeTable(types, own.known.seeds), own)
+    at_hand = FactsOf(len(facts), analysis.facts.__getitem__, {})
+    live = Live(start, at_hand, lambda: TypeTable(types, own.known.seeds), own)
+    whole = {s.order(): s for s in decide(analysis, SCHEME).sites}
+    rng = random.Random(612)
+    used = [p for p, f in facts.items() if any(not u.inert and not u.defines for u in f.uses)]
+    headers = [p for p in used if p.startswith("include/")]
+    chosen = rng.sample([p for p in used if p not in headers], FILES - 10) + rng.sample(headers, 10)
+    rng.shuffle(chosen)
+    asked = differ = 0
+    for i in range(0, FILES, AT_ONCE):
+        step = chosen[i : i + AT_ONCE]
+        live.exchange((), {p: without_lines(analysis.tree.root, p, rng) for p in step})
+        change = live.exchange((), {p: facts[p] for p in step})
+        judge = decider(change.after, SCHEME)
+        for path in step:
+            for use in facts[path].uses:
+                mine, scanned = judge.site(change.come[path], use), whole[path, use.line, use.col]
+                asked += 1
+                differ += _said(mine) != _said(scanned)
+    with capsys.disabled():
+        print(f"\n{asked - differ} of {asked} uses in {FILES} files are decided as the scan decides them")
+    assert asked > 300
+    assert differ <= asked // 100
+
+
+def _said(site: Site) -> tuple[str, str | None, str | None]:
+    return site.status, site.unit, site.replacement

@@ -86,10 +86,14 @@ def type_table(files: Iterable[tuple[str, Declared]], own: World) -> TypeTable:
 
 
 def keep(cache: Cache, repository: str, scheme_name: str, base: Base, types: TypeTable) -> None:
-    """Keep the base of a repository, in place of the one before."""
+    """Keep the base of a repository, in place of the one before; not one with file names that are no UTF-8."""
     key, place = cache_key(scheme_name), _place(repository)
-    cache.put_one(_SOLVED, key, place, msgspec.msgpack.encode(_packed(base)))
-    cache.put_one(_TYPES, key, place, msgspec.msgpack.encode((base.tree, types.files)))
+    try:
+        solved, declared = msgspec.msgpack.encode(_packed(base)), msgspec.msgpack.encode((base.tree, types.files))
+    except UnicodeEncodeError:
+        return
+    cache.put_one(_SOLVED, key, place, solved)
+    cache.put_one(_TYPES, key, place, declared)
 
 
 def kept(cache: Cache, repository: str, scheme_name: str) -> Base | None:

@@ -27,7 +27,7 @@ class Baseline(msgspec.Struct, frozen=True):
 
     def allowed(self, path: str, function: str) -> int:
         """Uses that a function may have."""
-        return self.files.get(path, {}).get(function, 0)
+        return self.files.get(_plain(path), {}).get(function, 0)
 
     @property
     def total(self) -> int:
@@ -40,7 +40,7 @@ class Baseline(msgspec.Struct, frozen=True):
             self, files={p: dict(sorted(own.items())) for p, own in sorted(self.files.items())}
         )
         text = msgspec.json.encode(ordered).decode()
-        return msgspec.json.format(text, indent=1).encode("utf-8", "surrogateescape") + b"\n"
+        return msgspec.json.format(text, indent=1).encode() + b"\n"
 
     def lowered(self, now: Baseline, renames: Mapping[str, str]) -> Baseline:
         """The smaller number of this and `now`, everywhere. `renames`: path now -> path in this baseline."""
@@ -55,7 +55,12 @@ class Baseline(msgspec.Struct, frozen=True):
 def of(files: Iterable[tuple[str, Facts]], scheme_name: str, revision: str) -> Baseline:
     """The baseline of a tree."""
     counts: dict[str, Counter[str]] = {path: by_function(facts) for path, facts in files}
-    return Baseline(SCHEMA, scheme_name, revision, __version__, {p: dict(c) for p, c in counts.items() if c})
+    return Baseline(SCHEMA, scheme_name, revision, __version__, {_plain(p): dict(c) for p, c in counts.items() if c})
+
+
+def _plain(path: str) -> str:
+    """A path as JSON can hold it: bytes that are no UTF-8 as escapes."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def load(path: Path, scheme_name: str) -> Baseline:

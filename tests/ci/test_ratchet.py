@@ -1,0 +1,123 @@
+"""The baseline: what it holds, that it goes down and never up, and what ci makes of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from converter.ci import baseline
+from converter.errors import InputError
+from tests.ci.conftest import OPEN, Repo, brief
+
+MORE = "\nlong more(unsigned long pfn)\n{\n\treturn pfn << PAGE_SHIFT;\n}\n"
+
+
+def test_a_baseline_counts_uses_by_file_and_function(repo: Repo) -> None:
+    made = repo.baseline()
+    assert made.files == {
+        "fs/open.c": {"fill": 1}, "mm/half.c": {"old_size": 1}, "mm/open.c": {"bytes": 1},
+    }  # fmt: skip
+    assert made.revision == repo.base
+    assert made.total == 3
+
+
+def test_a_use_more_is_found_and_lines_that_shift_are_not(repo: Repo) -> None:
+    known = repo.baseline()
+    repo.edit("mm: shift", "mm/open.c", ("unsigned long bytes", "/* a\n * comment\n */\nunsigned long bytes"))
+    assert repo.findings(known=known) == []
+    repo.edit("mm: more", "mm/open.c", ("}\n", "}\n" + MORE))
+    (found,) = repo.findings(known=known)
+    assert (found.path, found.line, found.replacement) == ("mm/open.c", 11, "PTE_SHIFT")
+    assert found.message == "new use of PAGE_SHIFT: the baseline allows more() none, now 1"
+
+
+def test_a_line_that_is_edited_is_not_a_use_more(repo: Repo) -> None:
+    known = repo.baseline()
+    repo.edit("mm: edit", "mm/open.c", ("vma->vm_pgoff << PAGE_SHIFT", "(vma->vm_pgoff + 1) << PAGE_SHIFT"))
+    assert repo.findings(known=known) == []
+
+
+def test_of_edited_and_new_lines_the_new_one_is_named(repo: Repo) -> None:
+    known = repo.baseline()
+    change = "\tif (!vma)\n\t\treturn PAGE_SIZE;\n\treturn (vma->vm_pgoff + 1) << PAGE_SHIFT"
+    repo.edit("mm: both", "mm/open.c", ("\treturn vma->vm_pgoff << PAGE_SHIFT", change))
+    (found,) = repo.findings(known=known)
+    assert (found.line, found.name) == (4, "PAGE_SIZE")
+
+
+def test_code_that_moves_to_another_file_is_not_new(repo: Repo) -> None:
+    known = repo.baseline()
+    repo.commit("mm: move", {"mm/open.c": "int nothing;\n", "mm/moved.c": OPEN})
+    assert repo.findings(known=known) == []
+    repo.git("mv", "fs/open.c", "fs/renamed.c")
+    repo.record("fs: rename")
+    repo.edit("fs: edit", "fs/renamed.c", ("0, PAGE_SIZE", "1, PAGE_SIZE"))
+    assert repo.findings(known=known) == []
+    repo.edit("fs: more", "fs/renamed.c", ("}\n", "}\n" + MORE))
+    assert brief(repo.findings(known=known)) == [("new-use", "fs/renamed.c", 8, "PTE_SHIFT")]
+
+
+def test_what_went_may_come_back_as_long_as_the_baseline_allows_it(repo: Repo) -> None:
+    known = repo.baseline()
+    gone = repo.edit("mm: away", "mm/open.c", (" << PAGE_SHIFT", " << 12"))
+    repo.edit("mm: back", "mm/open.c", (" << 12", " << PAGE_SHIFT"))
+    assert repo.findings(known=known) == []
+    lowered = repo.outcome(f"{repo.base}..{gone}", known=known).lowered
+    assert lowered is not None
+    assert "mm/open.c" not in lowered.files
+    assert brief(repo.findings(f"{gone}..HEAD", known=lowered)) == [("new-use", "mm/open.c", 3, "PTE_SHIFT")]
+
+
+def test_an_update_lowers_and_never_raises(repo: Repo) -> None:
+    known = repo.baseline()
+    repo.commit("mm: up and down", {"mm/half.c": "int nothing;\n", "mm/open.c": OPEN + MORE})
+    lowered = repo.outcome(f"{repo.base}..HEAD", known=known).lowered
+    assert lowered is not None
+    assert lowered.files == {"fs/open.c": {"fill": 1}, "mm/open.c": {"bytes": 1}}
+
+
+def test_an_update_follows_renames(repo: Repo) -> None:
+    known = repo.baseline()
+    repo.git("mv", "mm/open.c", "mm/other.c")
+    repo.record("mm: rename")
+    lowered = repo.outcome(f"{repo.base}..HEAD", known=known).lowered
+    assert lowered is not None
+    assert lowered.files["mm/other.c"] == {"bytes": 1}
+
+
+def test_a_baseline_reads_back_as_it_was_written(repo: Repo, tmp_path: Path) -> None:
+    made = repo.baseline()
+    file = tmp_path / "baseline.json"
+    file.write_bytes(made.encoded())
+    assert baseline.load(file, "pte-pg") == made
+    assert made.encoded() == baseline.load(file, "pte-pg").encoded()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"schema": "pgconv.baseline/9"}, "a baseline of version pgconv.baseline/9, not pgconv.baseline/1"),
+        ({"schema": 3}, "not a baseline"),
+        ({"scheme": "mmupage"}, "a baseline of scheme mmupage"),
+        ({"files": {"a.c": {"f": "many"}}}, "a damaged baseline"),
+    ],
+)
+def test_a_baseline_that_cannot_be_used_is_refused(
+    repo: Repo, tmp_path: Path, change: dict[str, object], said: str
+) -> None:
+    file = tmp_path / "baseline.json"
+    file.write_text(json.dumps({**json.loads(repo.baseline().encoded()), **change}))
+    with pytest.raises(InputError, match=said):
+        baseline.load(file, "pte-pg")
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"\xff\xfe", b"{"])
+def test_a_file_that_is_no_baseline_is_refused(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "baseline.json"
+    file.write_bytes(content)
+    with pytest.raises(InputError, match="not a baseline"):
+        baseline.load(file, "pte-pg")
+    with pytest.raises(InputError, match="cannot be read"):
+        baseline.load(tmp_path / "nothing.json", "pte-pg")

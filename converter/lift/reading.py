@@ -1,0 +1,72 @@
+"""How page-size names are read: the original has one page size, the converted text two, under a scheme's names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+
+from tree_sitter import Node
+
+from converter.lift.ctypes import INT, ULONG, CType
+from converter.lift.lower import Reading
+from converter.vocabulary import UNITS, scheme, vocabulary
+
+KERNELS = ("page", *UNITS)
+"""The page sizes there are: the original's one, and the converted one's two."""
+
+_TYPES = {"size": ULONG, "mask": ULONG, "shift": INT}
+
+
+@cache
+def constants() -> dict[str, CType]:
+    """Attributes of a kernel in lifted code -> type: PAGE_SIZE of the original, PTE_SIZE and PG_SIZE of the other.
+
+    They are called so whatever the scheme calls them: a scheme may keep PAGE_SIZE for one of the two.
+    """
+    found = {}
+    for n in vocabulary().names.values():
+        if n.kind in _TYPES and n.form == "constant":
+            for kernel in KERNELS:
+                found[attribute(n.name, kernel)] = _TYPES[n.kind]
+    return found
+
+
+def attribute(name: str, kernel: str) -> str:
+    return name if kernel == "page" else name.replace("PAGE", kernel.upper())
+
+
+@cache
+def copies(scheme_name: str) -> dict[str, tuple[str, dict[str, str]]]:
+    """`kernel:name` of a macro with arguments -> the helper that it copies, and what the constants in it become; the
+    scheme's conversions between its two counts are helpers of their own."""
+    found = {}
+    for n in vocabulary().names.values():
+        if n.form == "call":
+            for kernel in KERNELS:
+                made = {c: attribute(c, kernel) for c in ("PAGE_SIZE", "PAGE_SHIFT", "PAGE_MASK")}
+                found[f"{n.name}:{kernel}"] = (n.name, made)
+    for c in scheme(scheme_name).conversion:
+        made = {u: attribute("PAGE_SHIFT", u) for u in UNITS}
+        helper = "__wider" if c.gives == "pg" else "__narrower"
+        found[c.name] = (helper, {"PTE_SHIFT": made["pte"], "PG_SHIFT": made["pg"]})
+    return found
+
+
+def meaning(name: str, kernel: str) -> str | None:
+    """What lifted code calls a name of the vocabulary on a kernel; None for one that is no arithmetic (vm_pgoff)."""
+    known = vocabulary().names.get(name)
+    if known is None:
+        return None
+    if known.form == "constant" and known.kind in _TYPES:
+        return attribute(name, kernel)
+    return f"{name}:{kernel}" if known.form == "call" else None
+
+
+def reading(
+    scheme_name: str,
+    named: Callable[[Node], str | None],
+    origin: Callable[[Node], str],
+) -> Reading:
+    """See Reading. `named` answers as its `family` does."""
+    spoken: Mapping[str, tuple[str, dict[str, str]]] = copies(scheme_name)
+    return Reading(named, constants(), dict(spoken), origin)

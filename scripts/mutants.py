@@ -12,21 +12,16 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import re
 import sys
-from collections import defaultdict
-from dataclasses import replace
 from pathlib import Path
 
-from converter.analyse import analyse
 from converter.check.check import MEETING, MISMATCH, check
 from converter.classify.record import OPEN, Report, Site
-from converter.classify.roles import inert_directory
-from converter.scan import Analysis, examine, scan
+from converter.scan import examine, scan
 from converter.tree import open_tree
 from converter.tree.cache import open_cache
-from converter.units.facts import Facts
-from converter.vocabulary import Scheme, scheme, vocabulary
+from converter.verify.units import converted
+from converter.vocabulary import scheme
 
 ROOT = Path(__file__).resolve().parent.parent
 DIRECTORIES = ("mm/", "fs/", "kernel/", "arch/x86/")
@@ -77,39 +72,6 @@ def decided(report: Report) -> list[Site]:
 def named(report: Report) -> set[tuple[str, int]]:
     """Lines that the scan itself gives to a person: open uses, and the places where units meet."""
     return {(s.path, s.line) for s in report.sites if s.status in OPEN} | {(e.path, e.line) for e in report.conflicts}
-
-
-def converted(analysis: Analysis, chosen: Scheme, uses: list[Site], flips: list[Site] | tuple[()]) -> Analysis:
-    """The analysis of the tree with `uses` converted, those in `flips` to the other unit."""
-    turned = {s.order() for s in flips}
-    by_file: dict[str, list[Site]] = defaultdict(list)
-    for s in uses:
-        by_file[s.path].append(s)
-    entries = {e.path: e for e in analysis.tree.entries}
-    facts: list[Facts] = list(analysis.facts)
-    for n, path in enumerate(analysis.paths):
-        if path in by_file:
-            content = analysis.tree.reader.read(entries[path])
-            changed = edited(content, by_file[path], turned, chosen)
-            made = analyse(path, changed, chosen.scheme, inert_directory(os.path.dirname(path)))
-            facts[n] = made or Facts()
-    return replace(analysis, facts=facts)
-
-
-def edited(content: bytes, sites: list[Site], turned: set[tuple[str, int, int]], chosen: Scheme) -> bytes:
-    """Names that mean something else in this tree step aside, then each use takes its new name."""
-    taken = [n for units in chosen.names.values() for n in units.values() if n not in vocabulary().names]
-    lines = content.split(b"\n")
-    for s in sorted(sites, key=lambda s: (s.line, -s.col)):
-        unit = s.unit if s.order() not in turned else {"pte": "pg", "pg": "pte"}[s.unit or ""]
-        new = chosen.names[s.macro][unit or ""].encode()
-        line = lines[s.line - 1]
-        at = s.col - 1
-        assert line[at : at + len(s.macro)] == s.macro.encode(), s
-        lines[s.line - 1] = line[:at] + b"\0" + new + b"\0" + line[at + len(s.macro) :]
-    text = b"\n".join(lines)
-    text = re.sub(rb"\b(?<!\0)(" + "|".join(taken).encode() + rb")\b(?!\0)", rb"ARCH_\1", text)
-    return text.replace(b"\0", b"")
 
 
 if __name__ == "__main__":

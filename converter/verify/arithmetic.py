@@ -29,7 +29,7 @@ from converter.verify.declarations import declarations
 from converter.verify.demand import Demand, demands, sources
 from converter.verify.emit import script
 from converter.verify.inputs import column, edges, situations
-from converter.verify.result import FAILED, NOT_COVERED, Item, Result
+from converter.verify.result import FAILED, NOT_COVERED, Item, Result, below
 from converter.verify.written import Bindings, Written
 from converter.vocabulary import Scheme, scheme
 
@@ -68,10 +68,10 @@ def run(
     `emit`: also write the lifted pairs there, as a script that runs by itself.
     """
     sites = [s for s in report.sites if s.status == "decided" and s.replacement is not None]
-    asked = [s for s in sites if not s.derived and _below(s.path, paths)]
+    asked = [s for s in sites if not s.derived and below(s.path, paths)]
     asking = demands(analysis, chosen, sites)
     judged: list[Judged] = []
-    known = declarations(analysis)
+    known = declarations(analysis, chosen.scheme)
     work = _work(analysis.tree, sites, asked, asking, analysis)
     make = partial(Worker, analysis.tree.reader, chosen.scheme, known)
     with closing(spread(make, chunked(work, lambda w: 20_000 + len(w.asked) * 4_000, 400_000), jobs or 1)) as results:
@@ -85,10 +85,6 @@ def run(
         emit.write_text(script(analysis.tree.name, [j.pair for j in judged if j.pair is not None]), encoding="utf-8")
     items = tuple(sorted((j.item for j in judged), key=lambda i: (i.path, i.line, i.what)))
     return Result("arithmetic", items, tuple(_figures(items, asked, asking)))
-
-
-def _below(path: str, paths: Sequence[str]) -> bool:
-    return not paths or any(path == p or path.startswith(p.rstrip("/") + "/") for p in paths)
 
 
 def _work(

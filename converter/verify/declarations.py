@@ -10,7 +10,7 @@ from converter.lift.scope import Declarations
 from converter.scan import Analysis
 
 
-def declarations(analysis: Analysis, scheme_name: str = "pte-pg") -> Declarations:
+def declarations(analysis: Analysis, scheme_name: str) -> Declarations:
     """Fields by struct and, where all structs agree on a field's type, by name alone."""
     structs: dict[str, dict[str, str]] = {}
     returns: dict[str, str] = {}

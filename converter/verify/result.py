@@ -56,3 +56,9 @@ class Result:
 
 def _counted(words: Iterable[str]) -> list[tuple[str, int]]:
     return sorted(Counter(words).items(), key=lambda pair: (-pair[1], pair[0]))
+
+
+def below(path: str, paths: Iterable[str]) -> bool:
+    """Is a file one of `paths`, or below one that is a directory? All are where no path is given."""
+    wanted = tuple(paths)
+    return not wanted or any(path == p or path.startswith(p.rstrip("/") + "/") for p in wanted)

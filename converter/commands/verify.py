@@ -18,13 +18,17 @@ def verify(
     tree: TreePath = None,
     paths: Annotated[list[str] | None, typer.Argument(help="Only these files and directories of the tree.")] = None,
     level: Annotated[
-        list[str] | None, typer.Option("--level", help="objects, ...; can be repeated; all by default.")
+        list[str] | None,
+        typer.Option("--level", help="units, arithmetic, objects, ...; can be repeated; all by default."),
     ] = None,
     series: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Prove this patch series, not what convert would make.")
     ] = None,
     format_: Annotated[str, typer.Option("--format", help="text, json or junit.")] = "text",
     output: Output = None,
+    emit: Annotated[
+        Path | None, typer.Option(metavar="FILE.py", help="Also write what level arithmetic lifts, as a script.")
+    ] = None,
     keep: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Build below DIR and keep it; below the cache by default.")
     ] = None,
@@ -50,7 +54,7 @@ def verify(
     chosen = load_scheme(scheme)
     with opened(tree, None, not no_cache) as (source, cache), progress(source.name) as report_progress:
         asked = Asked(
-            source, cache, not no_cache, chosen, wanted, _Consent(yes), series, keep, jobs, report_progress
+            source, cache, not no_cache, chosen, wanted, _Consent(yes), series, keep, jobs, report_progress, emit
         )  # fmt: skip
         with Ladder(asked) as ladder:
             results = [LEVELS[name](ladder) for name in levels]

@@ -7,6 +7,7 @@ expression must equal the original on a kernel whose one PAGE_SIZE is the size t
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -74,7 +75,9 @@ def run(
     known = declarations(analysis, chosen.scheme)
     work = _work(analysis.tree, sites, asked, asking, analysis)
     make = partial(Worker, analysis.tree.reader, chosen.scheme, known)
-    with closing(spread(make, chunked(work, lambda w: 20_000 + len(w.asked) * 4_000, 400_000), jobs or 1)) as results:
+    with closing(
+        spread(make, chunked(work, lambda w: 20_000 + len(w.asked) * 4_000, 400_000), jobs or os.cpu_count() or 1)
+    ) as results:
         for result in results:
             if isinstance(result, Lost):
                 why = f"not lifted: {result.reason}"

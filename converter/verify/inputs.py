@@ -1,7 +1,7 @@
 """Values to feed lifted expressions with: quantities of a simulated machine, one consistent situation a row.
 
 A row is one access of a process: an address inside a VMA, that VMA, the pfn that is mapped there, the struct page that
-holds it, the file behind it, a position in the file and its page-cache index. rules/verify/inputs.toml says which
+holds it, the file behind it, a position in the file and its page-cache index. rules/lift/inputs.toml says which
 quantity an input of an expression is.
 """
 
@@ -139,8 +139,8 @@ def _row(mm: MM, files: list[File], vma: Vma, addr: int, n: int) -> dict[str, in
 
 @cache
 def binds() -> tuple[tuple[Bind, re.Pattern[str] | None], ...]:
-    """The entries of rules/verify/inputs.toml, in order. Raises RulesError with file and line."""
-    path = data.path("rules/verify/inputs.toml")
+    """The entries of rules/lift/inputs.toml, in order. Raises RulesError with file and line."""
+    path = data.path("rules/lift/inputs.toml")
     known = situations()[0].columns
     found: list[tuple[Bind, re.Pattern[str] | None]] = []
     for i, b in enumerate(toml.load(path, _File).bind):

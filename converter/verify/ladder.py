@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from converter.classify.record import Report
 from converter.convert.conversion import Conversion, Options
 from converter.convert.decisions import Decisions, decisions
 from converter.errors import InputError
 from converter.scan import Analysis, Progress, examine
 from converter.tree import Tree, open_tree
 from converter.tree.cache import Cache
-from converter.verify import boot, objects, split
+from converter.verify import arithmetic, boot, objects, split, units
 from converter.verify.kbuild import Config, Consent, Workshop, workshop
 from converter.verify.needs import Kernel, builds
+from converter.verify.renames import as_written
 from converter.verify.result import Result
 from converter.verify.series import patched
 from converter.vocabulary import Scheme
@@ -28,7 +30,7 @@ from converter.vocabulary import Scheme
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What is to be proved of which tree. `paths`: of these files and directories alone; `series`: of the tree with
-    these patches, not with the conversion that pgconv makes of it."""
+    these patches, not with the conversion that pgconv makes of it; `emit`: level arithmetic writes its pairs there."""
 
     tree: Tree
     cache: Cache
@@ -40,6 +42,7 @@ class Asked:
     keep: Path | None = None
     jobs: int | None = None
     progress: Progress | None = None
+    emit: Path | None = None
 
 
 class Ladder:
@@ -76,6 +79,13 @@ class Ladder:
         return {f.path: f.new for f in Conversion(self.asked.tree, self.decided, Options()).files()}
 
     @cached_property
+    def report(self) -> Report:
+        """The uses with what becomes of them: the decisions of the scan, or those of the series."""
+        if self.asked.series is None:
+            return self.decided.report
+        return as_written(self.decided.report, self.asked.tree, self.files, self.asked.scheme)[0]
+
+    @cached_property
     def shop(self) -> Workshop:
         """The place to build. Asks for consent. Raises InputError."""
         asked = self.asked
@@ -87,6 +97,16 @@ Level = Callable[[Ladder], Result]
 
 def _config(kernel: Kernel) -> Config:
     return Config(kernel.config, kernel.lines)
+
+
+def _units(ladder: Ladder) -> Result:
+    asked = ladder.asked
+    return units.run(ladder.analysis, ladder.report, asked.scheme, asked.paths, asked.jobs)
+
+
+def _arithmetic(ladder: Ladder) -> Result:
+    asked = ladder.asked
+    return arithmetic.run(ladder.analysis, ladder.report, asked.scheme, asked.paths, asked.jobs, asked.emit)
 
 
 def _objects(ladder: Ladder) -> Result:
@@ -112,5 +132,11 @@ def _boot(ladder: Ladder) -> Result:
     return boot.run(ladder.shop, ladder.files, builds().boot)
 
 
-LEVELS: dict[str, Level] = {"objects": _objects, "split": _split, "boot": _boot}
+LEVELS: dict[str, Level] = {
+    "units": _units,
+    "arithmetic": _arithmetic,
+    "objects": _objects,
+    "split": _split,
+    "boot": _boot,
+}
 """In the order of the ladder."""

@@ -83,7 +83,7 @@ def converted(
     work = [_File(entries[path], tuple(own)) for path, own in sorted(by_file.items())]
     make = partial(_Editor, analysis.tree.reader, chosen.scheme, turned)
     made: dict[str, Facts] = {}
-    with closing(spread(make, chunked(work, lambda f: f.entry.size), jobs or 1)) as results:
+    with closing(spread(make, chunked(work, lambda f: f.entry.size), jobs or os.cpu_count() or 1)) as results:
         for result in results:
             for path, raw in result if not isinstance(result, Lost) else ():
                 made[path] = decode(raw) if raw else Facts()

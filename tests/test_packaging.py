@@ -91,6 +91,12 @@ def test_an_installed_pgconv_scans_the_demo_tree_from_any_directory(installed: P
     assert json.loads(done.stdout)["summary"]["family"] > 120
 
 
+def test_an_installed_pgconv_writes_pages(installed: Path, tmp_path: Path) -> None:
+    done = run([installed / "pgconv", "report", where(installed, tmp_path, "fixtures/tree"), "-o", "x.html"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "x.html").read_bytes().endswith(b"</html>\n")
+
+
 def test_the_version_of_the_rules_follows_their_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "rules").mkdir()
     rule = tmp_path / "rules/a.toml"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,6 +68,13 @@ class Report:
     schema: str = SCHEMA
     summary: dict[str, Any] = field(default_factory=dict)
     conflicts: tuple[Evidence, ...] = ()  # places without a family name where a count meets the wrong count or bytes
+
+
+def places(site: Site) -> Iterator[tuple[str, int]]:
+    """Path and line of the site and of every step of its chains, in their order; some come more than once."""
+    yield site.path, site.line
+    for step in (*site.evidence, *site.against):
+        yield step.path, step.line
 
 
 def summarise(sites: tuple[Site, ...]) -> dict[str, Any]:

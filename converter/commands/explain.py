@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from converter.classify.record import OPEN, Site
+from converter.classify.record import OPEN, Site, places
 from converter.commands.common import Jobs, NoCache, Output, Revision, SchemeName, TreePath, opened, progress
 from converter.errors import InputError
 from converter.report.explain import render
 from converter.report.output import write
 from converter.scan import Analysis, decide, examine, scan, solved
-from converter.tree import Tree, Unreadable
+from converter.tree.lines import source_lines
 from converter.units.gaps import Gap, Neighbourhood, gaps
 from converter.units.solve import Solution
 from converter.vocabulary import scheme as load_scheme
@@ -45,7 +45,11 @@ def explain(
             near = sorted({s.line for s in report.sites if s.path == path}, key=lambda n: abs(n - line))[:3]
             hint = f"; uses nearby: line {', '.join(map(str, near))}" if near else "; no use in that file"
             raise InputError(f"{place}: no use of the page-size family there{hint}")
-        lines = _Lines(source)
+        lines = source_lines(source, (p for s in found for p in places(s)))
+
+        def said(path: str, line: int) -> str:
+            return lines.get((path, line), b"").decode("utf-8", "replace")
+
         missing: dict[Site, tuple[str, ...]] = {}
         if any(s.status == "review" for s in found):
             analysis = examine(source, cache, scheme, jobs)
@@ -54,7 +58,7 @@ def explain(
             by_key = {g.key: g for g in gaps(solution, nodes.values())}
             for s in found:
                 missing[s] = _missing(s, nodes, solution, by_key)
-        write(None, "\n".join(render(s, lines, missing.get(s, ())) for s in found).encode("utf-8", "surrogateescape"))
+        write(None, "\n".join(render(s, said, missing.get(s, ())) for s in found).encode("utf-8", "surrogateescape"))
 
 
 def gaps_(
@@ -107,22 +111,3 @@ def _missing(
         said.append(f"the unit of {gap.spoken} is unknown; seeding it ({key}) would reach {gap.uses} open uses")
     return tuple(said)
 
-
-class _Lines:
-    """Source lines of a tree, each file read once."""
-
-    def __init__(self, tree: Tree) -> None:
-        self._tree = tree
-        self._files: dict[str, list[bytes]] = {}
-        self._entries = {e.path: e for e in tree.entries}
-
-    def __call__(self, path: str, line: int) -> str:
-        if path not in self._entries or line < 1:
-            return ""
-        if path not in self._files:
-            try:
-                self._files[path] = self._tree.reader.read(self._entries[path]).split(b"\n")
-            except Unreadable:
-                self._files[path] = []
-        lines = self._files[path]
-        return lines[line - 1].decode("utf-8", "replace") if line <= len(lines) else ""

@@ -1,7 +1,6 @@
 """`make series`: a whole kernel tree as a patch series, applied with git am to a fresh clone, and the figures.
 
-Needs git and perl. scripts/checkpatch.pl of the kernel tree is run here, and only here: it is the one program of a tree
-that pgconv ever starts, on patches that pgconv wrote.
+Needs git and perl. scripts/checkpatch.pl of the kernel tree is run here, and only here, on patches that pgconv wrote.
 """
 
 from __future__ import annotations

@@ -1,0 +1,128 @@
+"""A series of mails: applied to its base in memory, never to the checkout."""
+
+from __future__ import annotations
+
+import quopri
+from pathlib import Path
+
+import pytest
+
+from converter.errors import InputError
+from tests.ci.conftest import Repo, brief
+from tests.ci.test_history import BAD, contents
+
+
+def series(repo: Repo, *options: str) -> bytes:
+    """Everything since the base as git format-patch writes it; the work tree goes back to the base."""
+    text = repo.git("format-patch", "--stdout", *options, f"{repo.base}..HEAD")
+    repo.git("reset", "-q", "--hard", repo.base)
+    return text.encode() + b"\n"
+
+
+@pytest.fixture
+def mails(repo: Repo, tmp_path: Path) -> Path:
+    """Two mails, of which the second is bad."""
+    repo.edit("mm: a comment", "mm/converted.c", ("#include", "/* mm */\n#include"))
+    repo.edit("mm: back", "mm/converted.c", BAD)
+    file = tmp_path / "series.mbox"
+    file.write_bytes(series(repo, "--cover-letter", f"--base={repo.base}"))
+    return file
+
+
+def test_each_mail_is_judged_on_top_of_the_one_before(repo: Repo, mails: Path) -> None:
+    before = contents(repo.root)
+    judgement = repo.judge(mails=mails)
+    assert [(c.name, c.subject) for c in judgement.commits] == [
+        ("mail 2", "[PATCH 1/2] mm: a comment"), ("mail 3", "[PATCH 2/2] mm: back"),
+    ]  # fmt: skip
+    assert brief(list(judgement.findings)) == [("new-use", "mm/converted.c", 14, "PTE_SIZE")]
+    assert contents(repo.root) == before
+
+
+def test_mails_out_of_order_are_put_in_order(repo: Repo, mails: Path) -> None:
+    parts = mails.read_bytes().split(b"\nFrom ")
+    mails.write_bytes(b"\nFrom ".join([parts[0], parts[2], parts[1]]) + b"\n")
+    assert [c.subject for c in repo.judge(mails=mails).commits] == ["[PATCH 1/2] mm: a comment", "[PATCH 2/2] mm: back"]
+
+
+def test_the_base_that_the_series_names_is_taken(repo: Repo, mails: Path) -> None:
+    repo.commit("mm: gone", {"mm/converted.c": None})
+    assert len(repo.findings(mails=mails)) == 1
+    with pytest.raises(InputError, match=r"mail 2 .*: does not apply: mm/converted.c: does not exist in index"):
+        repo.findings(mails=mails, base="HEAD")
+
+
+def test_new_files_renames_and_binary_patches_apply(repo: Repo, tmp_path: Path) -> None:
+    repo.git("mv", "mm/converted.c", "mm/other.c")
+    repo.edit("mm: rename", "mm/other.c", BAD)
+    repo.commit("new", {"fs/new.bin": bytes(range(256)), "fs/n\u00e4w.c": "int x;\n"})
+    file = tmp_path / "series.mbox"
+    file.write_bytes(series(repo, "-M", "--binary"))
+    assert brief(repo.findings(mails=file)) == [("new-use", "mm/other.c", 13, "PTE_SIZE")]
+
+
+@pytest.mark.parametrize("encoding", ["quoted-printable", "latin-1"])
+def test_a_mail_in_another_encoding_is_decoded(repo: Repo, mails: Path, encoding: str) -> None:
+    raw = mails.read_bytes()
+    start = raw.index(b"\nFrom ", raw.index(b"PATCH 2/2") - 400)
+    head, body = raw[start:].split(b"\n\n", 1)
+    body = body.replace(b"addr += PAGE_SIZE;", "addr += PAGE_SIZE; /* é */".encode())
+    if encoding == "latin-1":
+        head, body = head + b"\nContent-Type: text/plain; charset=iso-8859-1", body.decode().encode("latin-1")
+    else:
+        head += b"\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable"
+        body = quopri.encodestring(body)
+    mails.write_bytes(raw[:start] + head + b"\n\n" + body)
+    assert len(repo.findings(mails=mails)) == 1
+
+
+def test_a_hunk_that_does_not_fit_is_named_with_the_reason(repo: Repo, mails: Path) -> None:
+    repo.edit("mm: other", "mm/converted.c", ("\taddr += PTE_SIZE;", "\taddr = addr + PTE_SIZE;"))
+    said = (
+        r"mail 3 \(\[PATCH 2/2\] mm: back\): does not apply: hunk 1 of 1 of mm/converted.c \(line 11\): "
+        r"line 13 should be 'addr \+= PTE_SIZE;', the file has 'addr = addr \+ PTE_SIZE;'"
+    )
+    with pytest.raises(InputError, match=said):
+        repo.findings(mails=mails, base="HEAD")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "not an mbox"),
+        (b"hello\n", "not an mbox"),
+        (b"From x\nSubject: hello\n\nno patch here\n", "no patch in it: none of its 1 mails"),
+        (b"From x\nSubject: a\n\nd\xe9j\xe0\n--- a/x\n+++ b/x\n", "mail 1: line 1 of its body is not utf-8: byte 0xe9"),
+        (b"From x\nSubject: a\nContent-Type: text/plain; charset=klingon\n\nx\n", "unknown character set klingon"),
+        (b"From x\nSubject: a\n\n--- a/mm/open.c\n+++ b/mm/open.c\n@@ -1 +1,9 @@\n-u\n", "mail 1 .*: corrupt patch"),
+        (b"From x\nSubject: a\n\n--- a/../x\n+++ b/../x\n@@ -0,0 +1 @@\n+u\n", "mail 1 .*: does not apply"),
+    ],
+)
+def test_an_mbox_that_cannot_be_used_is_refused(repo: Repo, tmp_path: Path, content: bytes, said: str) -> None:
+    file = tmp_path / "series.mbox"
+    file.write_bytes(content)
+    with pytest.raises(InputError, match=said):
+        repo.findings(mails=file)
+
+
+def test_a_fix_up_applies_on_top_of_its_commit(repo: Repo, tmp_path: Path) -> None:
+    repo.edit("mm: back", "mm/converted.c", BAD, ("pfn << PTE_SHIFT", "pfn << PG_SHIFT"))
+    patches = repo.outcome(f"{repo.base}..HEAD", suggest=True).patches
+    file = tmp_path / "fixup.mbox"
+    file.write_bytes(patches)
+    repo.git("am", "-q", str(file))
+    assert repo.git("log", "-1", "--format=%s") == "fixup! mm: back"
+    assert repo.findings("HEAD") == []
+    text = (repo.root / "mm/converted.c").read_text()
+    assert "addr += PTE_SIZE;\n\taddr += PTE_SIZE;" in text
+    assert "pfn << PTE_SHIFT" in text
+
+
+def test_a_fix_up_of_a_mail_applies_after_the_mail(repo: Repo, mails: Path, tmp_path: Path) -> None:
+    patches = repo.outcome(None, mails=mails, suggest=True).patches
+    file = tmp_path / "fixup.mbox"
+    file.write_bytes(patches)
+    mails.write_bytes(mails.read_bytes().split(b"\n\nFrom ", 1)[1].join([b"From ", b""]))  # without the cover letter
+    repo.git("am", "-q", str(mails))
+    repo.git("am", "-q", str(file))
+    assert "PAGE_SIZE" not in (repo.root / "mm/converted.c").read_text()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from converter import __version__, data
-from converter.commands import baseline, check, ci, convert, explain, report, rules, scan, sim, verify
+from converter.commands import baseline, check, ci, convert, explain, merge, report, rules, scan, sim, verify
 from converter.errors import EXIT_INPUT, InputError
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 done and nothing found, 1 done and something found, 2 could not do it.",
 )
 app.command(name="scan")(scan.scan)
+app.command(name="merge")(merge.merge)
 app.command(name="convert")(convert.convert)
 app.command(name="explain")(explain.explain)
 app.command(name="gaps")(explain.gaps_)

@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, field, replace
 from functools import cache as once
 from functools import partial
 from pathlib import Path
@@ -87,6 +87,7 @@ class Analysis:
     facts: list[Facts]
     digests: dict[str, str]
     warnings: list[str]
+    problems: Problems = field(default_factory=Problems)  # what of the warnings single files gave rise to
 
 
 def scan(
@@ -181,7 +182,7 @@ def examine(
                 problems.add(what, path)
     _keep(cache, key, fresh)
     cache.remember_digests(tree, digests)
-    return Analysis(tree, paths, facts, digests, [*tree.warnings, *problems.lines()])
+    return Analysis(tree, paths, facts, digests, [*tree.warnings, *problems.lines()], problems)
 
 
 def cache_key(scheme_name: str) -> str:

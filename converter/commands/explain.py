@@ -110,4 +110,3 @@ def _missing(
         gap = by_key[key]
         said.append(f"the unit of {gap.spoken} is unknown; seeding it ({key}) would reach {gap.uses} open uses")
     return tuple(said)
-

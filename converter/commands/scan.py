@@ -23,6 +23,7 @@ from converter.commands.common import (
     progress,
     within,
 )
+from converter.errors import InputError
 from converter.report import FORMATS, render
 from converter.report.output import write
 from converter.report.text import show
@@ -45,6 +46,10 @@ def scan(
     what_if: Annotated[
         Path | None, typer.Option("--what-if", metavar="FILE", help="Signatures to try: says what they would decide.")
     ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option("--shard", metavar="K/N", help="Only the K-th of N shares, to the file of -o; see merge."),
+    ] = None,
     jobs: Jobs = None,
     no_cache: NoCache = False,
     tree_macros: Annotated[
@@ -62,6 +67,11 @@ def scan(
         write(output, _vocabulary(scheme).encode())
         return
     choose(format_, FORMATS, "--format")
+    if shard is not None:
+        if output is None or paths or status or unit or role or what_if or tree_macros:
+            raise InputError("--shard makes a part for pgconv merge: name its file with -o, and choose sites there")
+        _share(tree, rev, shard, output, scheme, jobs, no_cache)
+        return
     with opened(tree, rev, not no_cache) as (source, cache):
         from converter.scan import examine
         from converter.scan import scan as run
@@ -86,6 +96,18 @@ def scan(
         show(chosen, Console())
     else:
         write(output, render(chosen, format_))
+
+
+def _share(
+    tree: str | None, rev: str | None, shard: str, output: str, scheme: str, jobs: int | None, no_cache: bool
+) -> None:
+    """Write one share of a scan."""
+    from converter import shard as shards
+
+    number, of = shards.parse(shard)
+    with opened(tree, rev, not no_cache) as (source, cache), progress(source.name) as report_progress:
+        part = shards.share(source, cache, scheme, number, of, jobs, report_progress)
+    write(output, shards.written(part))
 
 
 def _restricted(

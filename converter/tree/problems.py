@@ -1,5 +1,7 @@
 """Trouble with single files: counted by kind, one line for each kind, however many files there are."""
 
+from collections.abc import Mapping
+
 _ESCAPES = {
     0x07: "\\a",
     0x08: "\\b",
@@ -38,6 +40,16 @@ class Problems:
         """One more `what` (a short phrase, "directory not read: Permission denied") at `path`."""
         self._first[what] = min(path, self._first.get(what, path))
         self._count[what] = self._count.get(what, 0) + 1
+
+    def found(self) -> dict[str, tuple[str, int]]:
+        """What is wrong -> first path, number of files."""
+        return {what: (self._first[what], count) for what, count in self._count.items()}
+
+    def merge(self, found: Mapping[str, tuple[str, int]]) -> None:
+        """Add what was found elsewhere."""
+        for what, (path, count) in found.items():
+            self._first[what] = min(path, self._first.get(what, path))
+            self._count[what] = self._count.get(what, 0) + count
 
     def lines(self) -> tuple[str, ...]:
         """One line a kind, by first path: "mm/x.c: cannot be read (and 3 more)"."""

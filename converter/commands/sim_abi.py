@@ -11,8 +11,8 @@ import typer
 from converter.commands import sim_progress
 from converter.errors import EXIT_FOUND, InputError
 from converter.mmmodel import abi as oracle
-from converter.mmmodel.abi_compare import describe
 from converter.mmmodel.abi_kernel import older_than_the_rules
+from converter.mmmodel.abi_model import describe
 from converter.mmmodel.abi_print import c_source, python_source
 from converter.mmmodel.geometry import Geometry, format_size
 
@@ -27,9 +27,9 @@ def abi(
 
     Example: pgconv sim abi --ops 100000 --seed 7 --pg 64K
 
-    After each operation: the return value or errno, the bytes of each page, mincore(2), /proc/PID/maps. The first
-    difference is shrunk to a small program and printed as Python and as C. Exit code 1 if there is one, 2 if this
-    machine cannot be the oracle.
+    After each operation: the return value or errno, and in every process the bytes of each page, mincore(2) and
+    /proc/PID/maps. The first difference is shrunk to a small program and printed as Python and as C. Exit code 1 if
+    there is one, 2 if this machine cannot be the oracle.
     """
     sizes = _sizes(pg)
     with sim_progress.shown("sim abi", 100) as progress:
@@ -55,11 +55,12 @@ def _sizes(pg: str) -> tuple[str, ...]:
 
 def _lines(report: oracle.Report, difference: oracle.Difference | None, sizes: tuple[str, ...]) -> list[str]:
     tally = report.tally
-    share = 100 * tally.maps_equal_unjoined / max(tally.maps, 1)
+    compared = max(tally.compared, 1)
     lines = [
         f"{tally.operations} operations in {report.programs} programs at PG_SIZE {', '.join(sizes)};"
         f" {tally.errors} failed alike on both sides",
-        f"maps compared {tally.maps} times, equal without joining adjacent lines in {share:.2f} % of them",
+        f"{tally.compared} comparisons of all that a process sees: maps equal without joining adjacent lines in"
+        f" {tally.maps_equal_unjoined / compared:.2%}, mincore(2) equal in {tally.mincore_equal / compared:.2%}",
     ]
     if not report.brk:
         lines.append("brk(2) was left out: this machine does not let a process move its heap (prctl PR_SET_MM_MAP)")
@@ -100,8 +101,9 @@ def _as_json(report: oracle.Report, difference: oracle.Difference | None, sizes:
         "operations": tally.operations,
         "programs": report.programs,
         "failed_alike": tally.errors,
-        "maps_compared": tally.maps,
+        "compared": tally.compared,
         "maps_equal_unjoined": tally.maps_equal_unjoined,
+        "mincore_equal": tally.mincore_equal,
         "strays": report.strays,
         "brk": report.brk,
         "difference": found,

@@ -9,14 +9,18 @@ import pickle
 import random
 import signal
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeVar
+from itertools import islice
+from typing import Any, TypeVar
 
 from converter.errors import InputError
-from converter.mmmodel.abi_compare import Pair, Setup, Tally
+from converter.mmmodel.abi_compare import Pair, Tally
 from converter.mmmodel.abi_kernel import Kernel, reap_silently, require_linux
+from converter.mmmodel.abi_model import Setup
 from converter.mmmodel.abi_program import BOUNDARIES, Generator, Op
 from converter.mmmodel.geometry import Geometry
 from converter.mmmodel.invariants import InvariantError
@@ -25,7 +29,8 @@ from converter.mmmodel.mm import Crossing, TableStrategy
 PG_SIZES = ("4K", "8K", "16K", "32K", "64K", "128K", "256K", "512K", "1M", "2M")
 """Every PG_SIZE over PTE_SIZE 4K that a geometry allows."""
 PROGRAM_LENGTH = 100
-_PROGRAMS_A_CHILD = 20
+_BATCH = 2000
+"""Operations that one child runs."""
 
 _T = TypeVar("_T")
 
@@ -53,39 +58,38 @@ class Report:
 def run(operations: int, seed: int, sizes: tuple[str, ...], progress: Callable[[Tally], None] | None = None) -> Report:
     """Run at least `operations` operations, in equal parts at each PG_SIZE; stops at the first difference.
 
-    InputError if this machine cannot be the oracle.
+    One child a processor; what they do and the order in which they report depend on the seed alone. InputError if this
+    machine cannot be the oracle.
     """
     require_linux()
     report = Report()
     share = -(-operations // len(sizes))
-    for size in sizes:
-        geometry, done, batch = Geometry.parse(size), 0, 0
-        while done < share:
-            part = _in_child(partial(_run_batch, geometry, seed, batch, share - done))
-            batch += 1
-            done += part.tally.operations
-            report.tally.add(part.tally)
-            report.programs += part.programs
-            report.strays += part.strays
-            report.brk = report.brk and part.brk
-            if progress is not None:
-                progress(report.tally)
-            if part.difference is not None:
-                report.difference = part.difference
-                return report
+    batches = (
+        partial(_run_batch, Geometry.parse(size), seed, number, min(_BATCH, share - begin))
+        for size in sizes
+        for number, begin in enumerate(range(0, share, _BATCH))
+    )
+    for part in _in_children(batches, len(os.sched_getaffinity(0))):
+        report.tally.add(part.tally)
+        report.programs += part.programs
+        report.strays += part.strays
+        report.brk = report.brk and part.brk
+        if progress is not None:
+            progress(report.tally)
+        if part.difference is not None:
+            report.difference = part.difference
+            break
     return report
 
 
-def _run_batch(geometry: Geometry, seed: int, batch: int, left: int) -> Report:
-    """Some programs, one after the other, around one page-table boundary."""
+def _run_batch(geometry: Geometry, seed: int, batch: int, operations: int) -> Report:
+    """Programs, one after the other, around one page-table boundary, until they have done that many operations."""
     middle = BOUNDARIES[batch % len(BOUNDARIES)][1]
     report = Report()
     kernel = Kernel(_setup(geometry, random.Random(0), middle).base)
     report.brk = kernel.brk_works
-    for number in range(_PROGRAMS_A_CHILD):
-        if report.tally.operations >= left:
-            break
-        rng = random.Random(f"{seed}/{geometry.pg_shift}/{batch}/{number}")
+    while report.tally.operations < operations:
+        rng = random.Random(f"{seed}/{geometry.pg_shift}/{batch}/{report.programs}")
         setup = _setup(geometry, rng, middle)
         generator = Generator(rng, kernel.brk_works)
         program = [generator.op() for _ in range(PROGRAM_LENGTH)]
@@ -187,28 +191,61 @@ def _simpler(op: Op) -> Iterator[Op]:
 
 
 def _in_child(body: Callable[[], _T]) -> _T:
-    """The result of `body` in a forked child with a process group of its own; its InputErrors are raised here."""
+    """The result of `body` in a forked child; its InputErrors are raised here."""
+    return next(_in_children(iter([body]), 1))
+
+
+def _in_children(bodies: Iterator[Callable[[], _T]], at_once: int) -> Iterator[_T]:
+    """The results of all `bodies`, in their order, each from a forked child with a process group of its own."""
+    running = deque(_start(body) for body in islice(bodies, at_once))
+    try:
+        while running:
+            result: _T = _result(running[0][1])
+            _end(*running.popleft())
+            running.extend(_start(body) for body in islice(bodies, 1))
+            yield result
+    finally:
+        for child in running:
+            _end(*child)
+
+
+def _start(body: Callable[[], object]) -> tuple[int, int]:
+    """The pid of a new child, and the file descriptor from which its result can be read."""
     reader, writer = os.pipe()
     pid = os.fork()
     if not pid:
         os.close(reader)
         _child(body, writer)
     os.close(writer)
-    with os.fdopen(reader, "rb") as stream:
+    with suppress(OSError):  # it has done so itself, and may be gone
+        os.setpgid(pid, pid)
+    return pid, reader
+
+
+def _result(reader: int) -> Any:
+    """What a child sends."""
+    with os.fdopen(reader, "rb", closefd=False) as stream:
         data = stream.read()
-    _, status = os.waitpid(pid, 0)
     if not data:
-        raise InputError(f"the oracle's process died (wait status {status})")
+        raise InputError("the oracle's process died")
     good, result = pickle.loads(data)
     if not good:
         raise InputError(result)
-    return result  # type: ignore[no-any-return]
+    return result
+
+
+def _end(pid: int, reader: int) -> None:
+    """End a child and all its descendants."""
+    os.close(reader)
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
 
 
 def _child(body: Callable[[], object], writer: int) -> None:
     """Run `body`, send its result, and end with all descendants, without the caller's cleanup."""
-    os.setpgid(0, 0)
     try:
+        os.setpgid(0, 0)
         reap_silently()
         try:
             data = pickle.dumps((True, body()))

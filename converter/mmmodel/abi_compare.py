@@ -1,138 +1,56 @@
 """One program on both sides, compared after each operation.
 
-What is compared: the return value or errno; the bytes that a read got; the bytes of every PTE_SIZE page of the process
-that acted, and of one other in turn; the residency that mincore(2) reports (at PG_SIZE = PTE_SIZE it must be equal, at
-a larger PG_SIZE what the kernel has resident the model must have too, as a page brings its neighbours in; not compared
-is a clean page of the page cache where the kernel is free to drop it, or to keep it in spite of MADV_PAGEOUT);
-/proc/PID/maps with adjacent lines of equal meaning joined; the bytes of the files. Whether the lines are equal without
-being joined is counted, not required: where areas merge depends on the history of their anon_vmas.
+What is compared: the return value or errno; the bytes that a read got; the bytes of the files; and in every process
+that lives, whoever acted:
+
+- /proc/PID/maps with adjacent lines of equal meaning joined. Whether the lines are equal without being joined is
+  counted, not required: where areas merge depends on the history of their anon_vmas.
+- The bytes of every PTE_SIZE page.
+- Residency by mincore(2). At PG_SIZE = PTE_SIZE it must be equal. At a larger PG_SIZE what the kernel has resident the
+  model must have too, and an anonymous page of PG_SIZE may be in the model only if a part of it is, or once was,
+  resident in the kernel: a page brings its neighbours in, but none comes by itself. Not compared is a clean page of the
+  page cache where the kernel is free to drop it, or to keep it in spite of MADV_PAGEOUT.
 """
 
 import errno
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from converter.mmmodel.abi_kernel import STRAY, Kernel, MapsLine
-from converter.mmmodel.abi_program import ARENA_PAGES, ARENA_SIZE, BREAK, FILE_SIZES, PAGE, Op, file_content
-from converter.mmmodel.geometry import Geometry
-from converter.mmmodel.mm import MM, Crossing, Machine, TableStrategy
+from converter.mmmodel.abi_kernel import Kernel, MapsLine
+from converter.mmmodel.abi_model import ModelSide, Setup
+from converter.mmmodel.abi_program import ARENA_PAGES, ARENA_SIZE, PAGE, Op
+from converter.mmmodel.abi_worker import STRAY
+from converter.mmmodel.mm import MM
 from converter.mmmodel.pagecache import File
 from converter.mmmodel.pagetable import PFN_SHIFT
-from converter.mmmodel.physmem import DIRTY, FILE
-from converter.mmmodel.uapi import MADV_PAGEOUT, MREMAP_FIXED, MREMAP_MAYMOVE
+from converter.mmmodel.physmem import ANON, DIRTY, FILE
+from converter.mmmodel.uapi import MADV_PAGEOUT
 
-_MACHINE_PAGES = 1024
-_MACHINE_BYTES = 64 << 20
 _CHECK_EVERY = 50
 _ZEROS = bytes(PAGE)
 _CHANGES_FILES = frozenset(("write", "madvise"))
 
 
-class Setup(NamedTuple):
-    """What the model is, and where the arena lies (the byte address of its middle)."""
-
-    geometry: Geometry
-    tables: TableStrategy
-    crossing: Crossing
-    middle: int
-
-    @property
-    def base(self) -> int:
-        """The byte address of the arena."""
-        return self.middle - ARENA_SIZE // 2
-
-
 @dataclass
 class Tally:
-    """What a run did: operations, system calls that failed on both sides alike, comparisons of maps lines."""
+    """What a run did: operations, system calls that failed on both sides alike, and comparisons of address spaces.
+
+    Each comparison looks at the maps lines, every page's bytes, and mincore(2). Counted are those where the lines were
+    equal without being joined, and those where mincore gave the same bytes.
+    """
 
     operations: int = 0
     errors: int = 0
-    maps: int = 0
+    compared: int = 0
     maps_equal_unjoined: int = 0
+    mincore_equal: int = 0
 
     def add(self, other: "Tally") -> None:
         """Sum up."""
         self.operations += other.operations
         self.errors += other.errors
-        self.maps += other.maps
+        self.compared += other.compared
         self.maps_equal_unjoined += other.maps_equal_unjoined
-
-
-class ModelSide:
-    """The program on the model."""
-
-    def __init__(self, setup: Setup) -> None:
-        self.base = setup.base
-        ram = max(_MACHINE_BYTES, _MACHINE_PAGES << setup.geometry.pg_shift)
-        self.machine = Machine(setup.geometry, ram=ram, tables=setup.tables, crossing=setup.crossing)
-        last = len(FILE_SIZES) - 1
-        self.files = [
-            self.machine.file(file_content(i), f"file{i}", i != last, "tmpfs") for i in range(len(FILE_SIZES))
-        ]
-        for file in self.files:
-            file.read_ahead()
-        self.processes = {0: self.machine.spawn(self.base + BREAK)}
-
-    def run(self, op: Op) -> tuple[int, bytes]:
-        """Do one operation: (return value or -errno, bytes that it read)."""
-        mm, base, args = self.processes[op.process], self.base, op.args
-        if op.name == "write":
-            return mm.write(base + args[0], bytes([args[2]]) * args[1]), b""
-        if op.name in ("read", "mincore"):
-            data = mm.read(base + args[0], args[1]) if op.name == "read" else mm.mincore(base + args[0], args[1])
-            if isinstance(data, int):
-                return data, b""
-            return (len(data), data) if op.name == "read" else (0, b"")
-        if op.name == "mmap":
-            addr, length, prot, flags, file, offset, back = args
-            source = self.files[file] if file >= 0 else None
-            result = mm.mmap(base + addr if addr >= 0 else 0, length, prot, flags, source, offset)
-            return self._move_back(mm, result, length, back), b""
-        if op.name == "mremap":
-            addr, old_size, new_size, flags, new_addr = args
-            result = mm.mremap(base + addr, old_size, new_size, flags, base + new_addr)
-            return self._move_back(mm, result, new_size, new_addr), b""
-        if op.name == "fork":
-            child = mm.fork()
-            if isinstance(child, int):
-                return child, b""
-            self.processes[args[0]] = child
-            return 0, b""
-        if op.name == "exit":
-            self.processes.pop(op.process).exit()
-            return 0, b""
-        if op.name == "brk":
-            return mm.brk(base + args[0]) - base, b""
-        result = getattr(mm, op.name)(base + args[0], *args[1:])
-        return int(result), b""
-
-    def _move_back(self, mm: MM, addr: int, length: int, back: int) -> int:
-        if addr < 0:
-            return addr
-        if not self.base <= addr < self.base + ARENA_SIZE:
-            length = mm.geometry.pte_align(length)
-            moved = mm.mremap(addr, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, self.base + back)
-            if moved < 0:
-                mm.munmap(addr, length)
-                return moved
-            addr = moved
-        return addr - self.base
-
-    def maps(self, process: int) -> list[MapsLine]:
-        """/proc/PID/maps inside the arena; the number of the file stands for the inode."""
-        mm = self.processes[process]
-        lines = []
-        for row in mm.maps():
-            if row.end > self.base and row.start < self.base + ARENA_SIZE:
-                ident = row.file.ident if row.file is not None else 0
-                lines.append(MapsLine(row.start - self.base, row.end - self.base, row.perms(), row.offset, ident))
-        return lines
-
-    def file_bytes(self, number: int) -> bytes:
-        """The bytes of a file."""
-        file = self.files[number]
-        return b"".join(file.content(page) for page in range(file.pte_count))[: file.size]
+        self.mincore_equal += other.mincore_equal
 
 
 class Pair:
@@ -145,7 +63,7 @@ class Pair:
         self.stray = False  # the kernel's side is no longer comparable: the program ends here
         self._exact = setup.geometry.ptes_per_page == 1
         self._inodes: dict[int, int] = {}
-        self._turn = 0
+        self._explained: set[int] = set()  # anonymous pages (PG units) of which the kernel has had a part
         self._paged_out = False
         kernel.reset()
 
@@ -179,11 +97,7 @@ class Pair:
         return self._compare(op)
 
     def finish(self) -> str | None:
-        """Compare everything once more, check the model, and see that nothing of it is left after exit."""
-        for process in list(self.model.processes):
-            difference = self._compare_process(process) or self._compare_residency(process)
-            if difference:
-                return difference
+        """Check the model, and see that nothing of it is left after exit."""
         self.model.machine.check()
         for mm in list(self.model.processes.values()):
             mm.exit()
@@ -192,30 +106,37 @@ class Pair:
         return f"the model leaks {used}" if used["anon"] or used["tables"] else None
 
     def _compare(self, op: Op) -> str | None:
-        processes = list(self.model.processes)
-        self._turn += 1
-        for process in {op.process, processes[self._turn % len(processes)]} & set(processes):
-            difference = self._compare_process(process)
+        present: dict[int, bool] = {}
+        for process in self.model.processes:
+            difference = self._compare_process(process, present)
             if difference:
                 return difference
-        if op.process in self.model.processes:
-            difference = self._compare_residency(op.process)
-            if difference:
-                return difference
+        unexplained = self._unexplained(present)
+        if unexplained:
+            return unexplained
         if op.name in _CHANGES_FILES:
             for number in range(len(self.model.files)):
                 if self.kernel.file(number) != self.model.file_bytes(number):
                     return f"the bytes of file {number} differ"
         return None
 
-    def _compare_process(self, process: int) -> str | None:
+    def _compare_process(self, process: int, present: dict[int, bool]) -> str | None:
+        """Everything of one process; `present`: see _compare_bytes."""
         real, model = self.kernel.maps(process), self.model.maps(process)
         joined = _join(model)
         if not self._same_lines(_join(real), joined):
             return f"process {process}: maps differ\n{_show(_join(real))}\non the model\n{_show(joined)}"
-        self.tally.maps += 1
+        self.tally.compared += 1
         self.tally.maps_equal_unjoined += self._same_lines(real, model)
-        return self._compare_bytes(process)
+        return self._compare_bytes(process, present) or self._compare_residency(process)
+
+    def _unexplained(self, present: dict[int, bool]) -> str | None:
+        """An anonymous page of the model of which the kernel has no part and never had one."""
+        seen = {page for page, witnessed in present.items() if witnessed or page in self._explained}
+        self._explained = seen
+        if len(seen) == len(present):
+            return None
+        return f"page {min(present.keys() - seen)} of the model has no part that the kernel ever had resident"
 
     def _same_lines(self, real: list[MapsLine], model: list[MapsLine]) -> bool:
         """Equal but for the names of files: one inode must always be the same file."""
@@ -228,14 +149,18 @@ class Pair:
                 return False
         return True
 
-    def _compare_bytes(self, process: int) -> str | None:
+    def _compare_bytes(self, process: int, present: dict[int, bool]) -> str | None:
+        """The bytes of every page; notes in `present` the anonymous pages (PG units): has the kernel a part of it?"""
         mm, base = self.model.processes[process], self.model.base
         memory, real = self.model.machine.memory, self.kernel.pages(process)
+        shift = PFN_SHIFT + mm.geometry.cluster_shift
         for vma in mm.vmas.over(base, base + ARENA_SIZE):
             start, end = max(vma.start, base), min(vma.end, base + ARENA_SIZE)
             page, pteoff = (start - base) // PAGE, vma.offset_of(start)
             for i, entry in enumerate(mm.tables.get_range(start // PAGE, end // PAGE)):
                 theirs = real.get(page + i)
+                if entry and memory.kind_at[entry >> shift] == ANON:
+                    present[entry >> shift] = theirs is not None or present.get(entry >> shift, False)
                 if theirs is None and not entry:
                     continue
                 unmapped = _unmapped_bytes(vma.file, pteoff + i)
@@ -259,6 +184,7 @@ class Pair:
             ours[first : first + len(vector)] = vector
         theirs = self.kernel.residency(process, mapped)
         if theirs == ours:
+            self.tally.mincore_equal += 1
             return None
         for page in range(ARENA_PAGES):
             differs = theirs[page] != ours[page] and (self._exact or theirs[page])
@@ -324,8 +250,3 @@ def _bytes(data: bytes | bytearray | None) -> str:
 
 def _value(result: int) -> str:
     return errno.errorcode.get(-result, str(result)) if result < 0 else f"{result:#x}"
-
-
-def describe(setup: Setup) -> str:
-    """The setup in words."""
-    return f"{setup.geometry}, tables {setup.tables}, crossing {setup.crossing}, arena around {setup.middle:#x}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 
 from converter.mmmodel.abi import Difference
-from converter.mmmodel.abi_compare import describe
+from converter.mmmodel.abi_model import describe
 from converter.mmmodel.abi_program import ARENA_SIZE, BREAK, FILE_SIZES, PAGE, Op
 
 _TEMPLATES = Path(__file__).parent / "templates"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from converter.mmmodel import populate, reclaim, rmap, uapi
+from converter.mmmodel import populate, reclaim, rmap, uapi, zap
 from converter.mmmodel.fault import Result, handle_fault
 from converter.mmmodel.pagetable import PFN_SHIFT, PRESENT
 from converter.mmmodel.physmem import ANON, LAZYFREE
@@ -108,7 +108,7 @@ def _advise_area(vma: Vma, start: int, end: int, advice: int) -> int:
         return -errno.EINVAL
     mm, shift = vma.mm, vma.mm.geometry.pte_shift
     if advice == uapi.MADV_DONTNEED:
-        mm.zap(start >> shift, end >> shift)
+        zap.zap(mm, start >> shift, end >> shift)
     elif advice == uapi.MADV_FREE:
         if vma.file is not None:
             return -errno.EINVAL
@@ -145,11 +145,11 @@ def _free_lazily(vma: Vma, first: int, end: int) -> None:
     for _, leaf, where in mm.tables.spans(first, end):
         entries = leaf.entries[where]
         for i in np.flatnonzero((entries != 0) & (entries & PRESENT == 0)).tolist():
-            mm.drop_entry(int(entries[i]))
+            zap.drop_entry(mm, int(entries[i]))
             entries[i] = 0
         pages, found = np.unique(entries[entries != 0] >> (PFN_SHIFT + shift), return_counts=True)
         counts.update(dict(zip(pages.tolist(), found.tolist(), strict=True)))
-    mm.clean_entries(first, end)
+    zap.clean_entries(mm, first, end)
     for page, count in counts.items():
         if memory.kind_at[page] == ANON and memory.map_at[page] == count:
             memory.flags_at[page] |= LAZYFREE

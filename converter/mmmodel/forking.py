@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from converter.mmmodel import zap
 from converter.mmmodel.pagetable import PFN_SHIFT, PRESENT, WRITABLE
 from converter.mmmodel.physmem import ANON, EXCLUSIVE
 from converter.mmmodel.vma import VM_DONTCOPY, VM_LOCKED, VM_WIPEONFORK, Vma, anon_vma_fork, link, unlink
@@ -69,7 +70,7 @@ def exit_mm(mm: "MM") -> None:
     """Unmap everything, free every table, and let the machine forget the address space."""
     shift = mm.geometry.pte_shift
     for vma in list(mm.vmas):
-        mm.zap(vma.start >> shift, vma.end >> shift)
+        zap.zap(mm, vma.start >> shift, vma.end >> shift)
         unlink(vma)
         if vma.file is not None and vma.file.ident in mm.machine.files:
             mm.machine.release_file(vma.file)

@@ -6,7 +6,7 @@ Sources: mm/mmap.c, mm/vma.c, mm/mprotect.c, arch/x86/kernel/sys_x86_64.c.
 import errno
 from typing import TYPE_CHECKING
 
-from converter.mmmodel import populate, uapi
+from converter.mmmodel import populate, uapi, zap
 from converter.mmmodel.pagecache import File
 from converter.mmmodel.vma import (
     VM_ACCESS_FLAGS,
@@ -185,7 +185,7 @@ def unmap(mm: "MM", start: int, end: int) -> int:
         split(areas[-1], end)
     shift = mm.geometry.pte_shift
     for vma in areas:
-        mm.zap(vma.start >> shift, vma.end >> shift)
+        zap.zap(mm, vma.start >> shift, vma.end >> shift)
     first, last = areas[0].start, areas[-1].end
     files = {vma.file for vma in areas if vma.file is not None}
     for vma in areas:
@@ -257,7 +257,7 @@ def _change(vma: Vma, start: int, end: int, flags: int) -> None:
     vma = modify(vma, start, end, flags)
     vma.flags = flags
     if not flags & VM_WRITE:
-        mm.protect_entries(start >> shift, end >> shift)
+        zap.protect_entries(mm, start >> shift, end >> shift)
     elif old & (VM_WRITE | VM_SHARED | VM_LOCKED) == VM_LOCKED:
         populate.populate_area(vma, start >> shift, end >> shift)
 

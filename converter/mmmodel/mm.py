@@ -14,7 +14,7 @@ from converter.mmmodel import advice, forking, invariants, mapping, populate, re
 from converter.mmmodel.fault import Result, handle_fault
 from converter.mmmodel.geometry import Geometry
 from converter.mmmodel.pagecache import File, Store
-from converter.mmmodel.pagetable import ACCESSED, DIRTY, PFN_SHIFT, PRESENT, WRITABLE, Entries, PageTable, TableStore
+from converter.mmmodel.pagetable import DIRTY, PFN_SHIFT, PRESENT, WRITABLE, PageTable, TableStore
 from converter.mmmodel.pagetable import TableStrategy as TableStrategy
 from converter.mmmodel.physmem import ANON, FREE, KERNEL, PhysicalMemory
 from converter.mmmodel.physmem import FILE as FILE_PAGE
@@ -22,9 +22,6 @@ from converter.mmmodel.swap import Swap
 from converter.mmmodel.vma import VM_ACCESS_FLAGS, VM_EXEC, VM_MAYSHARE, VM_READ, VM_WRITE, AnonVma, VmaTree
 
 Crossing = Literal["naive", "straddle"]
-
-_SMALL = 24
-"""Entries up to which a plain loop is faster than numpy."""
 
 
 class MapsRow(NamedTuple):
@@ -352,63 +349,3 @@ class MM:
                 memory.free(page)
         else:
             self.rss_file -= count
-
-    def zap(self, first: int, end: int) -> None:
-        """zap_page_range(): clear entries [first, end) (PTE units) and drop what they hold."""
-        for entries in self.tables.take_runs(first, end):
-            self._drop_entries(entries)
-        for _, leaf, where in self.tables.spans(first, end):
-            if where.stop - where.start <= _SMALL:
-                at = leaf.at
-                for i in range(where.start, where.stop):
-                    if at[i]:
-                        self.drop_entry(at[i])
-                        at[i] = 0
-                continue
-            entries = leaf.entries[where]
-            live = entries[entries != 0]
-            if len(live):
-                leaf.entries[where] = 0
-                self._drop_entries(live)
-
-    def drop_entry(self, entry: int) -> None:
-        """Give up what one entry holds."""
-        if not entry & PRESENT:
-            self.machine.swap.put(entry >> PFN_SHIFT)
-            self.swapped -= 1
-            return
-        shift = self.geometry.cluster_shift
-        page = entry >> PFN_SHIFT >> shift
-        if page != self.machine.zero_pfn >> shift:
-            self.unmap(page, 1)
-
-    def _drop_entries(self, live: Entries) -> None:
-        if len(live) <= _SMALL:
-            for entry in live.tolist():
-                self.drop_entry(entry)
-            return
-        memory, shift = self.machine.memory, self.geometry.cluster_shift
-        present = (live & PRESENT).astype(bool)
-        for slot in (live[~present] >> PFN_SHIFT).tolist():
-            self.machine.swap.put(slot)
-            self.swapped -= 1
-        pages = live[present] >> (PFN_SHIFT + shift)
-        pages, counts = np.unique(pages[pages != self.machine.zero_pfn >> shift], return_counts=True)
-        anon = memory.kind[pages] == ANON
-        memory.mapcount[pages] -= counts.astype(np.int32)
-        memory.refcount[pages] -= counts.astype(np.int32)
-        of_anon = int(counts[anon].sum())
-        self.rss_anon -= of_anon
-        self.rss_file -= int(counts.sum()) - of_anon
-        memory.free_bulk(pages[anon & (memory.refcount[pages] == 0)])
-
-    def protect_entries(self, first: int, end: int) -> None:
-        """Take the write permission from entries [first, end), as change_protection() does."""
-        for _, leaf, where in self.tables.spans(first, end):
-            leaf.entries[where] &= ~WRITABLE
-
-    def clean_entries(self, first: int, end: int) -> None:
-        """Clear the accessed and dirty bits of present entries [first, end)."""
-        for _, leaf, where in self.tables.spans(first, end):
-            entries = leaf.entries[where]
-            entries[(entries & PRESENT) != 0] &= ~(ACCESSED | DIRTY)

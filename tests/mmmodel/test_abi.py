@@ -17,10 +17,10 @@ from typer.testing import CliRunner
 
 from converter.commands import sim_abi
 from converter.errors import InputError
-from converter.mmmodel import abi, uapi
+from converter.mmmodel import abi, fault, uapi
 from converter.mmmodel.abi import Difference
-from converter.mmmodel.abi_compare import Setup
 from converter.mmmodel.abi_kernel import older_than_the_rules, require_linux
+from converter.mmmodel.abi_model import Setup
 from converter.mmmodel.abi_print import c_source, python_source
 from converter.mmmodel.abi_program import ARENA_PAGES, BOUNDARIES, PAGE, Op
 from converter.mmmodel.geometry import Geometry
@@ -180,6 +180,37 @@ def test_a_wrong_errno_is_found_and_shrunk_to_the_call(monkeypatch: pytest.Monke
     small = abi.shrink(report.difference)
     assert [op.name for op in small.program] == ["msync"]
     assert "on the kernel, 0x0 on the model" in small.said
+
+
+def test_a_write_that_another_process_sees_is_found_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fault, "mapped_only_by", lambda machine, page, mm: True)
+    program = [
+        Op(0, "mmap", (0, 4 * PAGE, 3, 0x32, -1, 0, 0)),
+        Op(0, "write", (PAGE, 8, 7)),
+        Op(0, "fork", (1,)),
+        Op(0, "fork", (2,)),
+        Op(2, "write", (PAGE, 8, 9)),
+        Op(0, "mincore", (0, PAGE)),
+    ]
+    outcome = abi.run_program(Setup(Geometry.parse("64K"), "packed", "naive", MIDDLE), program)
+    assert outcome.done == 5
+    assert outcome.said is not None
+    assert outcome.said.startswith("process 0: page 1 holds 0707")
+
+
+def test_memory_that_no_fault_asked_for_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = MM.mmap
+
+    def populating(self: MM, addr: int, length: int, prot: int, flags: int, *rest: Any) -> int:
+        return honest(self, addr, length, prot, flags | uapi.MAP_POPULATE, *rest)
+
+    monkeypatch.setattr(MM, "mmap", populating)
+    program = [Op(0, "mmap", (0, 40 * PAGE, 3, 0x32, -1, 0, 0))]
+    said = abi.run_program(Setup(Geometry(), "packed", "naive", MIDDLE), program).said
+    assert said == "process 0: mincore of page 0 is 0 on the kernel, 1 on the model"
+    said = abi.run_program(Setup(Geometry.parse("64K"), "packed", "naive", MIDDLE), program).said
+    assert said is not None
+    assert "no part that the kernel ever had" in said
 
 
 def command() -> typer.Typer:

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from converter.mmmodel import reclaim, uapi
-from converter.mmmodel.abi_compare import ModelSide, Setup
+from converter.mmmodel.abi_model import ModelSide, Setup
 from converter.mmmodel.abi_program import ARENA_PAGES, BOUNDARIES, BREAK, FILE_SIZES, PAGE, Generator, Op, file_content
 from converter.mmmodel.geometry import Geometry
 from converter.mmmodel.mm import Crossing, Machine

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from converter import __version__, data
-from converter.commands import baseline, check, ci, convert, explain, merge, report, rules, scan, sim, verify
+from converter.commands import baseline, check, ci, convert, explain, merge, progress, report, rules, scan, sim, verify
 from converter.errors import EXIT_INPUT, InputError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command(name="verify")(verify.verify)
 app.command(name="ci")(ci.ci)
 app.command(name="baseline")(baseline.baseline)
 app.command(name="report")(report.report)
+app.command(name="progress")(progress.progress)
 app.command(name="rules")(rules.rules)
 app.add_typer(sim.app, name="sim")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import tempfile
 from pathlib import Path
@@ -11,6 +12,7 @@ from converter.convert.sources import read_any
 from converter.errors import InputError
 from converter.tree import Tree
 
+_MOVED = re.compile(rb"^(?:rename|copy) (?:from|to) (.+)$", re.M)
 _ENVIRONMENT = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_CONFIG_GLOBAL": os.devnull,
@@ -48,8 +50,11 @@ def patched(tree: Tree, directory: Path) -> dict[str, bytes]:
 
 
 def _paths(mail: Path, work: Path, body: Path) -> set[str]:
+    """Every path that a patch changes; of a rename both."""
     listed = _git(mail, work, "apply", "--numstat", "-z", str(body)).split(b"\0")
-    return {entry.split(b"\t", 2)[2].decode("utf-8", "surrogateescape") for entry in listed if entry.count(b"\t") == 2}
+    found = {entry.split(b"\t", 2)[2] for entry in listed if entry.count(b"\t") == 2}
+    found |= set(_MOVED.findall(body.read_bytes()))
+    return {path.decode("utf-8", "surrogateescape") for path in found if path}
 
 
 def _fetch(tree: Tree, path: str, work: Path) -> None:

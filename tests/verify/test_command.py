@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from converter import data
+from converter.tree import open_tree
+from converter.verify.series import patched
 from tests.conftest import Run
 from tests.verify.conftest import builds_or_skip
 
@@ -55,6 +57,15 @@ def test_a_series_is_proved_in_place_of_the_conversion(pgconv: Run, linux: Path,
     assert done.returncode == 1, done.stderr
     failed = [i["path"] for i in json.loads(done.stdout)["levels"][0]["items"] if i["outcome"] == "failed"]
     assert failed == ["mm/mremap.c"]
+
+
+def test_a_series_may_rename_a_file(tmp_path: Path, linux: Path) -> None:
+    (tmp_path / "0001-rename.patch").write_text(
+        "From: Ada Author <ada@example.org>\nSubject: [PATCH] rename\n\n---\n"
+        "diff --git a/mm/unused.c b/mm/used.c\nsimilarity index 100%\nrename from mm/unused.c\nrename to mm/used.c\n"
+    )
+    made = patched(open_tree(str(linux), None), tmp_path)
+    assert made == {"mm/unused.c": b"", "mm/used.c": (linux / "mm/unused.c").read_bytes()}
 
 
 def test_a_series_for_another_tree_is_named(pgconv: Run, linux: Path, tmp_path: Path) -> None:

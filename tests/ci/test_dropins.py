@@ -1,0 +1,278 @@
+"""The files under contrib/ and the pre-commit hooks, executed as they are written."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.ci.conftest import Repo
+from tests.ci.test_history import BAD
+from tests.conftest import ROOT, Run
+from tests.tree.conftest import run_git
+
+CONTRIB = ROOT / "contrib"
+
+Done = subprocess.CompletedProcess[str]
+
+
+def environment(tmp_path: Path, **more: str) -> dict[str, str]:
+    """What a runner gives its steps. pip installs for real, out of the checkout, to where nobody looks."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+    pip = {"PIP_TARGET": str(tmp_path / "installed")}
+    pip |= {"PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_NO_BUILD_ISOLATION": "0", "PIP_ROOT_USER_ACTION": "ignore"}
+    git = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    for role in ("AUTHOR", "COMMITTER"):
+        git |= {f"GIT_{role}_NAME": "a", f"GIT_{role}_EMAIL": "a@example.org"}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return kept | pip | git | {"PATH": path, "HOME": str(tmp_path)} | more
+
+
+def shell(script: str, cwd: Path, env: Mapping[str, str]) -> Done:
+    """A step as GitHub and GitLab run it."""
+    command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
+    return subprocess.run(command, cwd=cwd, env=dict(env), capture_output=True, text=True, check=False, timeout=300)
+
+
+class Actions:
+    """As much of a GitHub runner as the workflows need: expressions of env, `run` steps, `if: failure()`."""
+
+    def __init__(self, workflow: str, checkout: Path, tmp_path: Path, context: Mapping[str, str]) -> None:
+        self.jobs = yaml.safe_load((CONTRIB / workflow).read_text())["jobs"]
+        self.checkout = checkout
+        self.tmp_path = tmp_path
+        self.context = dict(context)
+
+    def run(self, job: str, **matrix: object) -> list[tuple[str, Done]]:
+        """Name and result of each step that ran."""
+        context = self.context | {f"matrix.{k}": str(v) for k, v in matrix.items()}
+        env = environment(self.tmp_path)
+        env |= {k: self._value(v, context) for k, v in self.jobs[job].get("env", {}).items()}
+        env |= {"PGCONV": str(ROOT), "GITHUB_ENV": str(self.tmp_path / "github-env")}
+        failed = False
+        results = []
+        for step in self.jobs[job]["steps"]:
+            assert set(step) <= {"uses", "with", "name", "run", "if"}, step
+            if "run" not in step or failed != (step.get("if") == "failure()"):
+                continue
+            assert "${{" not in step["run"], "a step's script takes what it needs from env"
+            done = shell(step["run"], self.checkout, env)
+            results.append((step["name"], done))
+            failed = failed or done.returncode != 0
+            if Path(env["GITHUB_ENV"]).exists():
+                lines = Path(env["GITHUB_ENV"]).read_text().splitlines()
+                env |= dict(line.split("=", 1) for line in lines)
+        return results
+
+    def _value(self, text: Any, context: Mapping[str, str]) -> str:
+        def of(m: re.Match[str]) -> str:
+            return next((v for name in m[1].split("||") if (v := context.get(name.strip(), ""))), "")
+
+        return re.sub(r"\$\{\{(.*?)\}\}", of, str(text))
+
+
+@pytest.fixture
+def checkout(repo: Repo) -> Repo:
+    """A repository with a baseline, and a commit that is bad."""
+    (repo.root / "pgconv-baseline.json").write_bytes(repo.baseline().encoded())
+    repo.base = repo.record("a baseline")
+    repo.edit("mm: back", "mm/converted.c", BAD)
+    return repo
+
+
+# GitHub Actions
+
+
+def event(repo: Repo, before: str) -> dict[str, str]:
+    return {"github.event.before": before, "github.sha": repo.git("rev-parse", "HEAD")}
+
+
+def test_the_workflow_annotates_and_uploads_what_it_finds(checkout: Repo, tmp_path: Path) -> None:
+    actions = Actions("github-ci.yml", checkout.root, tmp_path, event(checkout, checkout.base))
+    results = actions.run("judge")
+    assert [(name, done.returncode) for name, done in results] == [
+        ("install", 0), ("find the base of a new branch", 0), ("judge", 1), ("annotate", 1),
+    ]  # fmt: skip
+    assert results[3][1].stdout.startswith("::error file=mm/converted.c,line=13,col=10,title=new-use in ")
+    report = json.loads((checkout.root / "pgconv.sarif").read_text())
+    assert [r["ruleId"] for r in report["runs"][0]["results"]] == ["new-use"]
+    assert (tmp_path / "installed" / "converter" / "ci").is_dir()
+
+
+def test_the_workflow_is_green_on_a_clean_pull_request(checkout: Repo, tmp_path: Path) -> None:
+    tip = checkout.edit("mm: fine", "mm/open.c", ("bytes", "octets"))
+    pull = {"github.event.pull_request.base.sha": f"{tip}^", "github.event.pull_request.head.sha": tip}
+    results = Actions("github-ci.yml", checkout.root, tmp_path, pull).run("judge")
+    assert [done.returncode for _, done in results] == [0, 0, 0]
+    assert json.loads((checkout.root / "pgconv.sarif").read_text())["runs"][0]["results"] == []
+
+
+def test_the_workflow_finds_the_base_of_a_new_branch(checkout: Repo, tmp_path: Path) -> None:
+    checkout.git("update-ref", "refs/remotes/origin/master", checkout.base)
+    checkout.git("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/master")
+    results = Actions("github-ci.yml", checkout.root, tmp_path, event(checkout, "0" * 40)).run("judge")
+    assert [done.returncode for _, done in results] == [0, 0, 1, 1]
+
+
+def test_the_matrix_of_shares_merges_to_the_bytes_of_one_scan(demo_tree: Path, tmp_path: Path, pgconv: Run) -> None:
+    checkout = tmp_path / "linux"
+    shutil.copytree(demo_tree, checkout)
+    actions = Actions("github-scan.yml", checkout, tmp_path, {})
+    shards = actions.jobs["share"]["strategy"]["matrix"]["shard"]
+    assert len(shards) == 16
+    actions.jobs["share"]["steps"] = [s for s in actions.jobs["share"]["steps"] if s.get("name") != "install"]
+    for shard in shards:
+        ((_, done),) = actions.run("share", shard=shard)
+        assert done.returncode == 0, done.stderr
+    assert [done.returncode for _, done in actions.run("merge")] == [0, 0]
+    for part in checkout.glob("part-*"):
+        part.unlink()
+    merged = (checkout / "pgconv.sarif").read_text()
+    assert merged == pgconv("scan", checkout, "--format", "sarif").stdout
+
+
+# GitLab
+
+
+def gitlab(repo: Repo, tmp_path: Path, **variables: str) -> Done:
+    """The job's script in one shell, each command printed, as a runner does it."""
+    job = yaml.safe_load((CONTRIB / "gitlab-ci.yml").read_text())["pgconv"]
+    env = environment(tmp_path, CI_PROJECT_DIR=str(repo.root), CI_DEFAULT_BRANCH="master",
+                      CI_COMMIT_SHA=repo.git("rev-parse", "HEAD"), **variables)  # fmt: skip
+    own = {k: re.sub(r"\$(\w+)", lambda m: env.get(m[1], ""), str(v)) for k, v in job["variables"].items()}
+    return shell("\n".join(job["script"]), repo.root, env | own | {"PGCONV": str(ROOT)})
+
+
+@pytest.mark.parametrize("variable", ["CI_COMMIT_BEFORE_SHA", "CI_MERGE_REQUEST_DIFF_BASE_SHA"])
+def test_the_gitlab_job_fails_on_findings_and_leaves_both_reports(
+    checkout: Repo, tmp_path: Path, variable: str
+) -> None:
+    done = gitlab(checkout, tmp_path, **{variable: checkout.base})
+    assert done.returncode == 1, done.stderr
+    suite = ElementTree.parse(checkout.root / "pgconv.xml").getroot()
+    assert (suite.get("tests"), suite.get("failures")) == ("1", "1")
+    assert len(json.loads((checkout.root / "pgconv.sarif").read_text())["runs"][0]["results"]) == 1
+
+
+def test_the_gitlab_job_is_green_on_a_clean_branch_that_is_new(checkout: Repo, tmp_path: Path) -> None:
+    checkout.git("update-ref", "refs/remotes/origin/master", "HEAD")
+    checkout.git("checkout", "-q", "-b", "topic")
+    checkout.edit("mm: fine", "mm/open.c", ("bytes", "octets"))
+    done = gitlab(checkout, tmp_path, CI_COMMIT_BEFORE_SHA="0" * 40)
+    assert done.returncode == 0, done.stderr
+
+
+# git hooks
+
+
+def hooked(repository: Path, hook: str) -> None:
+    place = repository / hook
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(CONTRIB / Path(hook).name, place)
+
+
+def push(repo: Repo, tmp_path: Path, *arguments: str) -> Done:
+    command = ["git", "push", *arguments]
+    return subprocess.run(
+        command, cwd=repo.root, env=environment(tmp_path), capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def server(repo: Repo, tmp_path: Path) -> Path:
+    """A bare repository that has the base."""
+    bare = tmp_path / "server.git"
+    run_git(tmp_path, "clone", "-q", "--bare", str(repo.root), str(bare))
+    repo.git("remote", "add", "origin", str(bare))
+    repo.git("fetch", "-q", "origin")
+    return bare
+
+
+def test_post_receive_tells_the_pusher_and_takes_the_push(repo: Repo, server: Path, tmp_path: Path) -> None:
+    hooked(server, "hooks/post-receive")
+    repo.edit("mm: back", "mm/converted.c", BAD)
+    done = push(repo, tmp_path, "origin", "master")
+    assert done.returncode == 0
+    assert "remote: pgconv: master" in done.stderr
+    assert "remote:   mm/converted.c:13:10: error: new use of PAGE_SIZE" in done.stderr
+    assert run_git(server, "rev-parse", "master") == repo.git("rev-parse", "HEAD")
+    repo.git("checkout", "-q", "-b", "topic")
+    repo.edit("mm: fine", "mm/open.c", ("bytes", "octets"))
+    assert "remote: 1 commit judged, nothing found" in push(repo, tmp_path, "origin", "topic").stderr
+    assert push(repo, tmp_path, "origin", ":topic").returncode == 0
+
+
+def test_post_receive_reads_a_baseline_where_one_is_named(repo: Repo, server: Path, tmp_path: Path) -> None:
+    hooked(server, "hooks/post-receive")
+    file = tmp_path / "baseline.json"
+    file.write_bytes(repo.baseline().encoded())
+    run_git(server, "config", "pgconv.baseline", str(file))
+    repo.edit("mm: more", "mm/open.c", ("vma->vm_pgoff", "(PAGE_SIZE + vma->vm_pgoff)"))
+    assert "the baseline allows bytes() 1, now 2" in push(repo, tmp_path, "origin", "master").stderr
+
+
+def test_pre_push_refuses_what_is_bad(repo: Repo, server: Path, tmp_path: Path) -> None:
+    hooked(repo.root, ".git/hooks/pre-push")
+    repo.edit("mm: fine", "mm/open.c", ("bytes", "octets"))
+    assert push(repo, tmp_path, "origin", "master").returncode == 0
+    repo.edit("mm: back", "mm/converted.c", BAD)
+    for target in ("master", "HEAD:refs/heads/new"):
+        done = push(repo, tmp_path, "origin", target)
+        assert done.returncode == 1
+        assert "mm/converted.c:13:10: error: new use of PAGE_SIZE" in done.stdout
+        assert "1 commit judged, 1 finding in 1" in done.stdout
+    assert push(repo, tmp_path, "--no-verify", "origin", "master").returncode == 0
+
+
+# pre-commit
+
+
+@pytest.fixture
+def hooks(repo: Repo, tmp_path: Path) -> dict[str, str]:
+    """pre-commit set up in the repository, with the hooks of this project; the environment to run it in."""
+    source = tmp_path / "hooks"
+    source.mkdir()
+    shutil.copy(ROOT / ".pre-commit-hooks.yaml", source)
+    run_git(source, "init", "-q")
+    run_git(source, "add", ".")
+    run_git(source, "commit", "-q", "-m", "hooks")
+    chosen = [{"id": "pgconv"}, {"id": "pgconv-push"}]
+    config = {"repos": [{"repo": str(source), "rev": run_git(source, "rev-parse", "HEAD"), "hooks": chosen}]}
+    (repo.root / ".pre-commit-config.yaml").write_text(yaml.safe_dump(config))
+    repo.base = repo.record("pre-commit")
+    return environment(tmp_path, PRE_COMMIT_HOME=str(tmp_path / "pre-commit"))
+
+
+def test_pre_commit_judges_what_is_staged(repo: Repo, hooks: dict[str, str]) -> None:
+    def commit() -> Done:
+        command = [sys.executable, "-m", "pre_commit", "run", "pgconv"]
+        return subprocess.run(command, cwd=repo.root, env=hooks, capture_output=True, text=True, check=False)
+
+    text = (repo.root / "mm/converted.c").read_text()
+    (repo.root / "mm/converted.c").write_text(text.replace(*BAD))
+    repo.git("add", "mm/converted.c")
+    done = commit()
+    assert done.returncode == 1
+    assert "mm/converted.c:13:10: error: new use of PAGE_SIZE" in done.stdout
+    (repo.root / "mm/converted.c").write_text(text.replace("addr += PTE_SIZE", "addr = addr + PTE_SIZE"))
+    repo.git("add", "mm/converted.c")
+    assert commit().returncode == 0
+
+
+def test_pre_commit_judges_what_is_pushed(repo: Repo, hooks: dict[str, str]) -> None:
+    repo.edit("mm: back", "mm/converted.c", BAD)
+    command = [sys.executable, "-m", "pre_commit", "run", "pgconv-push", "--hook-stage", "pre-push",
+               "--from-ref", repo.base, "--to-ref", "HEAD"]  # fmt: skip
+    done = subprocess.run(command, cwd=repo.root, env=hooks, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "1 commit judged, 1 finding in 1" in done.stdout

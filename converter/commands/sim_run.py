@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +13,7 @@ import typer
 from converter.commands import sim_progress
 from converter.commands.sim_text import WIDTH, clip, geometries, heading, human, row
 from converter.errors import EXIT_FOUND, InputError
+from converter.mmmodel import plots
 from converter.mmmodel.geometry import Geometry, format_size
 from converter.mmmodel.scenario import Scenario, find, load, shipped
 from converter.mmmodel.scenario_run import Run, length
@@ -42,6 +44,7 @@ def run(
         str | None, typer.Option(help="PG_SIZEs to put side by side; those that the scenario names if not given.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON (schema pgconv.run/1).")] = False,
+    plot: Annotated[Path | None, typer.Option(help="Also write a plot of one scenario: FILE.png or FILE.svg.")] = None,
 ) -> None:
     """Run scenarios and check what they expect.
 
@@ -55,7 +58,11 @@ def run(
         return
     if not names:
         raise InputError("name a scenario: a file, a directory, or one of `pgconv sim run --list`")
+    if plot is not None:
+        plots.check_suffix(plot)
     scenarios = [load(path) for name in names for path in find(name)]
+    if plot is not None and len(scenarios) != 1:
+        raise InputError(f"--plot draws one scenario, and these are {len(scenarios)}; name one")
     results = [(scenario, _run_all(scenario, _sizes(scenario, pg))) for scenario in scenarios]
     if as_json:
         print(json.dumps(_as_json(results), indent=1))
@@ -63,6 +70,8 @@ def run(
         print("\n".join(_lines(*results[0])))
     else:
         print("\n".join(_overview(results)))
+    if plot is not None:
+        plots.save(_draw(*results[0]), plot)
     if any(each.failures for _, runs in results for each in runs):
         raise typer.Exit(EXIT_FOUND)
 
@@ -98,6 +107,12 @@ def _lines(scenario: Scenario, runs: Sequence[Run]) -> list[str]:
         lines.append(row(label, [each.figures.get(name, 0) for each in runs], str if name in _COUNTS else human))
     lines += ["", *_verdict(runs)]
     return lines
+
+
+def _draw(scenario: Scenario, runs: Sequence[Run]) -> Any:
+    return plots.scenario(
+        f"Scenario {scenario.name}", [each.geometry for each in runs], [each.figures for each in runs]
+    )
 
 
 def _verdict(runs: Sequence[Run]) -> list[str]:

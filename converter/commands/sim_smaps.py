@@ -10,12 +10,14 @@ from typing import Any
 from converter.commands.sim_text import WIDTH, clip, human
 from converter.errors import InputError
 from converter.mmmodel import plots
+from converter.mmmodel.footprint import CAUSES
 from converter.mmmodel.geometry import Geometry, format_size
 from converter.mmmodel.procfs import Area, parse_smaps
-from converter.mmmodel.smaps_bounds import Bounds, Range, bound
+from converter.mmmodel.smaps_bounds import Bounds, Range, Waste, bound, waste
 
 _CELL = 16
 _ROWS = 20
+_SHOWN = tuple(cause for cause in CAUSES if cause != "file_tail")
 
 
 def show(path: Path, sizes: Sequence[Geometry], as_json: bool, plot: Path | None) -> None:
@@ -28,7 +30,9 @@ def show(path: Path, sizes: Sequence[Geometry], as_json: bool, plot: Path | None
     if not areas:
         raise InputError(f"{path}: no mapping in it; give a copy of /proc/PID/smaps")
     bounds = [bound(areas, geometry) for geometry in sizes]
-    print(json.dumps(_as_json(areas, bounds), indent=1) if as_json else "\n".join(_lines(areas, bounds)))
+    wastes = [waste(areas, geometry) for geometry in sizes]
+    as_text = json.dumps(_as_json(areas, bounds, wastes), indent=1) if as_json else _lines(areas, bounds, wastes)
+    print(as_text)
     if plot is not None:
         plots.save(plots.bounds(f"Memory held, as far as {path.name} tells", bounds, _by_label(areas, bounds)), plot)
 
@@ -43,7 +47,7 @@ def _by_label(areas: Sequence[Area], bounds: Sequence[Bounds]) -> dict[str, list
     return dict(sorted(found.items(), key=lambda item: (-item[1][-1].high, item[0])))
 
 
-def _lines(areas: Sequence[Area], bounds: Sequence[Bounds]) -> list[str]:
+def _lines(areas: Sequence[Area], bounds: Sequence[Bounds], wastes: Sequence[Waste]) -> str:
     exact = sum(each.exact for each in bounds[-1].by_area)
     lines = [
         f"{len(areas)} mappings. smaps counts resident pages but not which they are: bounds,",
@@ -54,6 +58,11 @@ def _lines(areas: Sequence[Area], bounds: Sequence[Bounds]) -> list[str]:
         _line("  anonymous", [_range(each.anon) for each in bounds]),
         _line("  file", [_range(each.file) for each in bounds]),
         "",
+        _line("waste by cause", [format_size(each.pg_size) for each in bounds]),
+        *(_line(f"  {cause.replace('_', ' ')}", [human(each.by_cause[cause]) for each in wastes]) for cause in _SHOWN),
+        _line("  cause not known", [_range(each.rest) for each in wastes]),
+        "",
+        f"causes are known of {wastes[0].areas} of {len(areas)} mappings: those wholly resident, or not at all",
         f"exact at {format_size(bounds[-1].pg_size)} in {exact} of {len(areas)} mappings",
         "",
         _line("mapping (largest first)", [format_size(each.pg_size) for each in bounds]),
@@ -62,7 +71,7 @@ def _lines(areas: Sequence[Area], bounds: Sequence[Bounds]) -> list[str]:
     lines += [_line(label, [_range(each) for each in ranges]) for label, ranges in named[:_ROWS]]
     if len(named) > _ROWS:
         lines.append(f"and {len(named) - _ROWS} more mappings; --json has all")
-    return lines
+    return "\n".join(lines)
 
 
 def _line(label: str, cells: Sequence[str]) -> str:
@@ -73,15 +82,22 @@ def _range(each: Range) -> str:
     return human(each.low) if each.exact else f"{human(each.low)}..{human(each.high)}"
 
 
-def _as_json(areas: Sequence[Area], bounds: Sequence[Bounds]) -> dict[str, Any]:
+def _as_json(areas: Sequence[Area], bounds: Sequence[Bounds], wastes: Sequence[Waste]) -> dict[str, Any]:
     def pair(each: Range) -> dict[str, int]:
         return {"low": each.low, "high": each.high}
 
     return {
         "schema": "pgconv.footprint-bounds/1",
         "total": [
-            {"pg_size": each.pg_size, "held": pair(each.total), "anon": pair(each.anon), "file": pair(each.file)}
-            for each in bounds
+            {
+                "pg_size": each.pg_size,
+                "held": pair(each.total),
+                "anon": pair(each.anon),
+                "file": pair(each.file),
+                "waste": {cause: wasted.by_cause[cause] for cause in _SHOWN},
+                "waste_of_unknown_cause": pair(wasted.rest),
+            }
+            for each, wasted in zip(bounds, wastes, strict=True)
         ],
         "mappings": {
             label: {format_size(each.pg_size): pair(held) for each, held in zip(bounds, ranges, strict=True)}

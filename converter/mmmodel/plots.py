@@ -131,6 +131,33 @@ def waste(title: str, sizes: Sequence[Geometry], parts: Sequence[tuple[str, Sequ
     return figure
 
 
+def scenario(title: str, sizes: Sequence[Geometry], figures: Sequence[Mapping[str, int]]) -> Figure:
+    """The most memory that a scenario had in use at each PG_SIZE, and what is in use and wasted after its last step.
+
+    figures: those of scenario_run.Run, one at each size.
+    """
+    figure, (left, right) = _figure(title)
+    names = [format_size(geometry.pg_size) for geometry in sizes]
+    peaks = [each["peak"] for each in figures]
+    _stack(left, names, "most memory in use", _USED, peaks)
+    _over(left, names, peaks)
+    left.set_ylabel("MiB, most in use")
+    left.set_xlabel("PG_SIZE")
+
+    labels = {"anon": "anonymous", "file": "page cache", "tables": "page tables"}
+    for each in figures:
+        causes = (name.removeprefix("waste.") for name in each if name.startswith("waste.") and name != "waste.all")
+        labels |= {f"waste.{cause}": f"waste: {cause.replace('_', ' ')}" for cause in causes}
+    parts = [(label, [each.get(name, 0) for each in figures]) for name, label in labels.items()]
+    parts = [part for part in parts if any(part[1])]
+    if parts:
+        _bars(right, names, parts, "MiB after the last step")
+    else:
+        right.set_axis_off()
+        right.text(0.5, 0.5, "after the last step nothing is in use", ha="center", transform=right.transAxes)
+    return figure
+
+
 def pagecache(title: str, content: int, costs: Sequence[Cost], buckets: Sequence[Bucket]) -> Figure:
     """Page cache of a file tree at each PG_SIZE, and the waste by file size. content: bytes of all files."""
     figure, (left, right) = _figure(title)

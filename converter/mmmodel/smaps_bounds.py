@@ -10,8 +10,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from converter.mmmodel.footprint import measure
 from converter.mmmodel.geometry import ENTRIES, Geometry
-from converter.mmmodel.procfs import Area
+from converter.mmmodel.procfs import Area, Process, Residency, no_pages
 
 Cells = Counter[int]
 """How many cells of a grid an area has, by their size in PTE_SIZE units. Every page held lies in one cell."""
@@ -44,6 +47,44 @@ class Bounds:
     @property
     def total(self) -> Range:
         return self.anon + self.file
+
+
+@dataclass(frozen=True, slots=True)
+class Waste:
+    """Bytes of waste at one PG_SIZE: by cause where it is known which pages are present, bounds for the rest."""
+
+    areas: int  # whose causes are known: all of their pages are present, or none
+    by_cause: dict[str, int]  # file tails count as cache siblings: the size of a file is not in smaps
+    rest: Range
+
+
+def waste(areas: Sequence[Area], geometry: Geometry) -> Waste:
+    """What can be said of the waste of one smaps file. Areas of one file are known together or not at all."""
+    certain = {area: _pages(area, geometry) for area in areas}
+    open_files = {(area.device, area.inode) for area, known in certain.items() if area.backed and known is None}
+    known = [
+        residency
+        for area, residency in certain.items()
+        if residency is not None and (not area.backed or (area.device, area.inode) not in open_files)
+    ]
+    settled = {residency.area for residency in known}
+    rest = [area for area in areas if area not in settled]
+    held, present = bound(rest, geometry).total, bound(rest, Geometry(geometry.pte_shift)).total
+    return Waste(
+        areas=len(known),
+        by_cause=measure(Process(0, "", tuple(known)), geometry).waste,
+        rest=Range(max(0, held.low - present.high), held.high - present.low),
+    )
+
+
+def _pages(area: Area, geometry: Geometry) -> Residency | None:
+    """The present pages of an area, if its counts leave no choice."""
+    if not area.rss:
+        return Residency(area)
+    if area.rss != area.end - area.start or area.anonymous not in (0, area.rss):
+        return None
+    pages = np.arange(area.start >> geometry.pte_shift, area.end >> geometry.pte_shift, dtype=np.int64)
+    return Residency(area, pages, no_pages()) if area.anonymous else Residency(area, no_pages(), pages)
 
 
 def bound(areas: Sequence[Area], geometry: Geometry) -> Bounds:

@@ -96,6 +96,7 @@ def test_a_process_that_is_gone_is_skipped_and_the_others_are_measured(sim: Sim)
         (["footprint", "--all", "--pg", "2K"], "smaller than PTE_SIZE"),
         (["footprint", "--all", "--pg", "4K,8K,16K,32K,64K"], "5 sizes; 4 fit side by side"),
         (["footprint", "--all", "--plot", "x.pdf"], "a plot is written as .png or .svg"),
+        (["run", "file-tail", "brk-grows", "--plot", "x.png"], "--plot draws one scenario, and these are 2"),
         (["footprint", "--smaps", "/nonexistent"], "/nonexistent: cannot be read: No such file"),
         (["footprint", "--smaps", "/proc/self/stat"], "/proc/self/stat:1: not a line of /proc/PID/smaps"),
         (["footprint", "--smaps", "/dev/null"], "no mapping in it"),
@@ -180,6 +181,8 @@ def test_each_plot_is_written_in_the_format_of_its_name(
         ("footprint", "--pid", os.getpid(), os.getppid()),
         ("pagecache", tree),
         ("trace", LOG),
+        ("run", "sparse-touches"),
+        ("run", "tables-whole-page"),
     )
     for number, call in enumerate(calls):
         plot = tmp_path / f"{number}.{suffix}"

@@ -14,7 +14,7 @@ from converter.mmmodel import procfs
 from converter.mmmodel.footprint import measure
 from converter.mmmodel.geometry import Geometry
 from converter.mmmodel.procfs import parse_smaps, read_processes
-from converter.mmmodel.smaps_bounds import bound
+from converter.mmmodel.smaps_bounds import bound, waste
 from tests.sim.conftest import PTE, mapping, process
 
 ENTRY = """\
@@ -102,9 +102,13 @@ def test_the_bounds_hold_whatever_pages_are_present(
     for size in ("4K", "16K", "64K", "2M"):
         geometry = Geometry.parse(size)
         held = measure(process(*residencies), geometry)
-        bounds = bound([residency.area for residency in residencies], geometry)
+        areas_alone = [residency.area for residency in residencies]
+        bounds, wasted = bound(areas_alone, geometry), waste(areas_alone, geometry)
         assert bounds.anon.low <= held.anon <= bounds.anon.high
         assert bounds.file.low <= held.file <= bounds.file.high
+        known, total = sum(wasted.by_cause.values()), sum(held.waste.values())
+        assert known + wasted.rest.low <= total <= known + wasted.rest.high
+        assert all(held.waste[cause] >= wasted.by_cause[cause] for cause in held.waste)
 
 
 def test_the_bounds_meet_where_a_mapping_is_wholly_present() -> None:
@@ -112,6 +116,17 @@ def test_the_bounds_meet_where_a_mapping_is_wholly_present() -> None:
     bounds = bound([full.area], Geometry.parse("64K"))
     assert bounds.total.exact
     assert bounds.total.low == measure(process(full), Geometry.parse("64K")).total
+
+
+def test_causes_are_told_where_a_mapping_is_wholly_present_and_left_open_elsewhere() -> None:
+    full = mapping(0x13000, 40, anon=range(40))
+    half = mapping(0x100000, 64, anon=range(0, 64, 2))
+    geometry = Geometry.parse("64K")
+    wasted = waste([full.area, half.area], geometry)
+    assert wasted.areas == 1
+    assert wasted.by_cause == measure(process(full), geometry).waste
+    assert wasted.by_cause["vma_end"] == 8 * PTE
+    assert (wasted.rest.low, wasted.rest.high) == (0, 32 * PTE)
 
 
 def test_the_bounds_are_apart_where_half_is_present() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import bench, readme
+from scripts import bench, bench_ci, readme
 from tests.conftest import ROOT
 
 
@@ -43,6 +43,14 @@ def test_the_bench_prints_every_figure_and_leaves_the_tree_as_it_was(
     for what in ("bare parse", "scan, cold cache", "scan, nothing changed", "scan, one file changed"):
         assert re.search(f"^{what}{figures}", output, re.MULTILINE), what
     assert contents(tree) == before
+
+
+def test_the_bench_judges_commits_of_a_copy(tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bench_ci.commits(tree, tmp_path, bench.measure, 3)
+    output = capsys.readouterr().out
+    assert "\n3 commits of 3 files each" in output
+    for what in ("ci, one, cold", "ci, one, warm", "ci, 3, new blobs", "ci, 3, known blobs"):
+        assert re.search(rf"^{what}(\s+\d+\.\d\d s){{2}}", output, re.MULTILINE), what
 
 
 def test_the_demo_runs_through_and_shows_each_command(demo_tree: Path) -> None:

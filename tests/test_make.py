@@ -102,6 +102,12 @@ def test_the_version_of_the_kernel_is_handed_on(checkout: Path) -> None:
     assert notes == ["scripts/kernel.py 7.2"]
 
 
+def test_proof_fetches_the_kernel_and_what_builds_need(checkout: Path) -> None:
+    _, notes = make(checkout, "verify", "SHORT=1")
+    asked = [note for note in notes if note.startswith("scripts/")]
+    assert asked == ["scripts/kernel.py 6.12", "scripts/packages.py", "scripts/verify.py --version 6.12 --short"]
+
+
 def test_clean_keeps_what_took_a_download(checkout: Path) -> None:
     kept = [checkout / ".venv", checkout / ".kernel", checkout / "tests"]
     for directory in (*kept, checkout / "build", checkout / "tests/__pycache__", checkout / "converter"):

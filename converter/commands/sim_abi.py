@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import textwrap
 from typing import Annotated, Any
 
 import typer
 
 from converter.commands import sim_progress
+from converter.commands.sim_text import WIDTH
 from converter.errors import EXIT_FOUND, InputError
 from converter.mmmodel import abi as oracle
+from converter.mmmodel.abi_compare import Tally
 from converter.mmmodel.abi_kernel import older_than_the_rules
 from converter.mmmodel.abi_model import describe
 from converter.mmmodel.abi_print import c_source, python_source
+from converter.mmmodel.abi_program import OPERATIONS
 from converter.mmmodel.geometry import Geometry, format_size
 
 
@@ -62,6 +67,7 @@ def _lines(report: oracle.Report, difference: oracle.Difference | None, sizes: t
         f"{tally.compared} comparisons of all that a process sees: maps equal without joining adjacent lines in"
         f" {tally.maps_equal_unjoined / compared:.2%}, mincore(2) equal in {tally.mincore_equal / compared:.2%}",
     ]
+    lines += ["answers, the same on both sides:", *_answers(tally)]
     if not report.brk:
         lines.append("brk(2) was left out: this machine does not let a process move its heap (prctl PR_SET_MM_MAP)")
     if report.strays:
@@ -84,6 +90,27 @@ def _lines(report: oracle.Report, difference: oracle.Difference | None, sizes: t
     ]
 
 
+def _answers(tally: Tally) -> list[str]:
+    """How often each call succeeded, and with which errors it failed."""
+    return [
+        line
+        for name in OPERATIONS
+        if (given := _named(tally, name))
+        for line in textwrap.wrap(
+            ", ".join(f"{answer} {count}" for answer, count in given.items()),
+            WIDTH,
+            initial_indent=f"  {name:9}",
+            subsequent_indent=" " * 11,
+        )
+    ]
+
+
+def _named(tally: Tally, name: str) -> dict[str, int]:
+    """Answers of one call by the name of the error, "ok" first."""
+    given = sorted((error, count) for (call, error), count in tally.answers.items() if call == name)
+    return {errno.errorcode[error] if error else "ok": count for error, count in given}
+
+
 def _as_json(report: oracle.Report, difference: oracle.Difference | None, sizes: tuple[str, ...]) -> dict[str, Any]:
     tally = report.tally
     found = None
@@ -101,6 +128,7 @@ def _as_json(report: oracle.Report, difference: oracle.Difference | None, sizes:
         "operations": tally.operations,
         "programs": report.programs,
         "failed_alike": tally.errors,
+        "answers": {name: _named(tally, name) for name in OPERATIONS},
         "compared": tally.compared,
         "maps_equal_unjoined": tally.maps_equal_unjoined,
         "mincore_equal": tally.mincore_equal,

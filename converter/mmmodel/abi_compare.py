@@ -13,7 +13,8 @@ that lives, whoever acted:
 """
 
 import errno
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 
 from converter.mmmodel.abi_kernel import Kernel, MapsLine
 from converter.mmmodel.abi_model import ModelSide, Setup
@@ -32,22 +33,28 @@ _CHANGES_FILES = frozenset(("write", "madvise"))
 
 @dataclass
 class Tally:
-    """What a run did: operations, system calls that failed on both sides alike, and comparisons of address spaces.
+    """What a run did: operations, how often each call gave which answer on both sides, comparisons of address spaces.
 
+    answers: by (name, errno), 0 where it succeeded.
     Each comparison looks at the maps lines, every page's bytes, and mincore(2). Counted are those where the lines were
     equal without being joined, and those where mincore gave the same bytes.
     """
 
     operations: int = 0
-    errors: int = 0
+    answers: Counter[tuple[str, int]] = field(default_factory=Counter)
     compared: int = 0
     maps_equal_unjoined: int = 0
     mincore_equal: int = 0
 
+    @property
+    def errors(self) -> int:
+        """System calls that failed on both sides alike."""
+        return sum(count for (_, error), count in self.answers.items() if error)
+
     def add(self, other: "Tally") -> None:
         """Sum up."""
         self.operations += other.operations
-        self.errors += other.errors
+        self.answers += other.answers
         self.compared += other.compared
         self.maps_equal_unjoined += other.maps_equal_unjoined
         self.mincore_equal += other.mincore_equal
@@ -91,7 +98,7 @@ class Pair:
             return f"{op.name} returned {_value(real)} on the kernel, {_value(model)} on the model"
         if op.name == "read" and real_data != model_data:
             return f"read got {real_data.hex()} on the kernel, {model_data.hex()} on the model"
-        self.tally.errors += real < 0
+        self.tally.answers[op.name, max(0, -real)] += 1
         if self.tally.operations % _CHECK_EVERY == 0:
             self.model.machine.check()
         return self._compare(op)

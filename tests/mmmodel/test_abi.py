@@ -1,6 +1,8 @@
 """The model against the kernel of this machine."""
 
+import errno
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -22,7 +24,7 @@ from converter.mmmodel.abi import Difference
 from converter.mmmodel.abi_kernel import older_than_the_rules, require_linux
 from converter.mmmodel.abi_model import Setup
 from converter.mmmodel.abi_print import c_source, python_source
-from converter.mmmodel.abi_program import ARENA_PAGES, BOUNDARIES, PAGE, Op
+from converter.mmmodel.abi_program import ARENA_PAGES, BOUNDARIES, OPERATIONS, PAGE, Op
 from converter.mmmodel.geometry import Geometry
 from converter.mmmodel.mm import MM
 from converter.mmmodel.physmem import PhysicalMemory
@@ -67,6 +69,25 @@ def test_random_programs_do_the_same_on_both_sides(size: str) -> None:
     report = abi.run(600, seed=5, sizes=(size,))
     assert report.difference is None, report.difference
     assert report.tally.operations >= 600
+
+
+def test_random_programs_come_to_every_call_and_its_errors() -> None:
+    answers = abi.run(4000, seed=3, sizes=("16K",)).tally.answers
+    assert {name for name, error in answers if not error} == set(OPERATIONS)
+    expected = {
+        "mmap": (errno.EINVAL, errno.EEXIST, errno.EACCES),
+        "munmap": (errno.EINVAL,),
+        "mprotect": (errno.EINVAL, errno.ENOMEM),
+        "mremap": (errno.EINVAL, errno.EFAULT, errno.ENOMEM),
+        "madvise": (errno.EINVAL, errno.ENOMEM, errno.EACCES, errno.EFAULT),
+        "mlock": (errno.ENOMEM,),
+        "munlock": (errno.ENOMEM,),
+        "mincore": (errno.ENOMEM,),
+        "msync": (errno.EINVAL, errno.ENOMEM),
+        "read": (errno.EFAULT,),
+        "write": (errno.EFAULT,),
+    }
+    assert {(name, error) for name, errors in expected.items() for error in errors} <= answers.keys()
 
 
 class KernelAndModel(RuleBasedStateMachine):
@@ -223,6 +244,7 @@ def test_the_command_says_what_it_ran_and_that_nothing_differs() -> None:
     done = CliRunner().invoke(command(), ["--ops", "300", "--seed", "4", "--pg", "16K"])
     assert done.exit_code == 0
     assert "300 operations in 3 programs at PG_SIZE 16K" in done.output
+    assert re.search(r"^  mmap +ok \d+, .*EINVAL \d+", done.output, re.MULTILINE)
     assert "no difference between the kernel and the model" in done.output
 
 

@@ -80,6 +80,7 @@ def summary(sizes: Sequence[Geometry], total: Sequence[Held]) -> list[str]:
         row("  file", [held.file for held in total]),
         row("page tables, each in a page", [held.tables.whole_page for held in total]),
         row("page tables, packed", [held.tables.packed for held in total]),
+        row("page tables, in batches", [held.tables.batch for held in total]),
         row("struct pages of what is held", [held.struct_pages for held in total]),
         "",
         heading("waste by cause", sizes),
@@ -90,6 +91,7 @@ def summary(sizes: Sequence[Geometry], total: Sequence[Held]) -> list[str]:
         row("  all of held", [sum(held.waste.values()) for held in total]),
         row("  tables, each in a page", [held.tables.whole_page - held.tables.needed for held in total]),
         row("  tables, packed", [held.tables.packed - held.tables.needed for held in total]),
+        row("  tables, in batches", [held.tables.batch - held.tables.needed for held in total]),
     ]
 
 
@@ -166,6 +168,7 @@ def as_record(held: Held) -> dict[str, Any]:
             "count": held.tables.count,
             "whole_page": held.tables.whole_page,
             "packed": held.tables.packed,
+            "batch": held.tables.batch,
         },
         "struct_pages": held.struct_pages,
     }

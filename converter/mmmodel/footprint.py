@@ -38,7 +38,8 @@ class Tables:
 
     count: int
     whole_page: int  # each in an order-0 page of its own
-    packed: int  # several to an order-0 page
+    packed: int  # several to an order-0 page, whatever they map
+    batch: int  # those of consecutive entries of the level above in an order-0 page
 
     @property
     def needed(self) -> int:
@@ -46,7 +47,12 @@ class Tables:
         return self.count * TABLE_SIZE
 
     def __add__(self, other: Tables) -> Tables:
-        return Tables(self.count + other.count, self.whole_page + other.whole_page, self.packed + other.packed)
+        return Tables(
+            self.count + other.count,
+            self.whole_page + other.whole_page,
+            self.packed + other.packed,
+            self.batch + other.batch,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +129,7 @@ def measure_together(processes: Sequence[Process], geometry: Geometry) -> Held:
         file=len(first) * size,
         waste=_in_bytes(geometry, anon_waste, file_waste),
         by_label=by_name,
-        tables=sum((held.tables for held in each), Tables(0, 0, 0)),
+        tables=sum((held.tables for held in each), Tables(0, 0, 0, 0)),
     )
 
 
@@ -148,10 +154,13 @@ def shared_anonymous(processes: Sequence[Process], geometry: Geometry) -> int:
 def count_tables(areas: Sequence[Residency], geometry: Geometry) -> Tables:
     """The tables that the present pages of one process need: one top table, and below it what they reach."""
     present = np.sort(np.concatenate([no_pages(), *(part for area in areas for part in (area.anon, area.file))]))
-    count = 1
+    count, batches, together = 1, 1, geometry.tables_per_page
     for level in range(1, geometry.levels):
-        count += _distinct(present >> (ENTRIES_SHIFT * level))
-    return Tables(count, count * geometry.pg_size, -(-count // geometry.tables_per_page) * geometry.pg_size)
+        tables = present >> (ENTRIES_SHIFT * level)
+        count += _distinct(tables)
+        batches += _distinct(tables // together)
+    size = geometry.pg_size
+    return Tables(count, count * size, -(-count // together) * size, batches * size)
 
 
 def _distinct(ascending: NDArray[np.int64]) -> int:

@@ -90,6 +90,7 @@ def _processes(sizes: Sequence[Geometry], memory: Memory) -> str:
         ("file", [_mib(held.file) for held in total]),
         ("page tables, each in a page", [_mib(held.tables.whole_page) for held in total]),
         ("page tables, packed", [_mib(held.tables.packed) for held in total]),
+        ("page tables, in batches", [_mib(held.tables.batch) for held in total]),
     ]
     causes = [(cause.replace("_", " "), [_mib(held.waste[cause]) for held in total]) for cause in CAUSES]
     by_waste = sorted(memory.each, key=lambda part: sum(part[1][-1].waste.values()), reverse=True)

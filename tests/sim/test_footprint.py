@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from converter.mmmodel import uapi
 from converter.mmmodel.footprint import CAUSES, Held, alignment, measure, measure_together, shared_anonymous
 from converter.mmmodel.geometry import Geometry
-from converter.mmmodel.mm import Machine
+from converter.mmmodel.mm import Machine, TableStrategy
 from converter.mmmodel.procfs import Process, Residency, read_process
 from converter.mmmodel.resident import process as resident_process
 from tests.sim.conftest import PTE, mapping, process
@@ -106,6 +106,22 @@ def test_page_tables_are_counted_at_each_level_and_packed_or_not() -> None:
     # Two pages, 1G apart: one top table, one PUD table, two PMD tables, two PTE tables.
     tables = measure(process(mapping(0, 1, anon=[0]), mapping(1 << 30, 1, anon=[0])), K64).tables
     assert (tables.count, tables.whole_page, tables.packed) == (6, 6 * K64.pg_size, K64.pg_size)
+    # The two PMD tables, of neighbouring PUD entries, share a page; the two PTE tables do not.
+    assert tables.batch == 5 * K64.pg_size
+
+
+@pytest.mark.parametrize(
+    ("strategy", "field"), [("whole-page", "whole_page"), ("packed", "packed"), ("batch", "batch")]
+)
+@pytest.mark.parametrize("size", ["4K", "16K", "64K"])
+def test_tables_are_counted_as_the_model_places_them(strategy: TableStrategy, field: str, size: str) -> None:
+    machine = Machine(Geometry.parse(size), tables=strategy)
+    mm = machine.spawn()
+    for addr in (0x200000, 0x400000, 0x7FE00000, 1 << 30, 3 << 30, 1 << 40):
+        mm.mmap(addr, PTE, uapi.PROT_WRITE, uapi.MAP_PRIVATE | uapi.MAP_ANONYMOUS | uapi.MAP_FIXED)
+        mm.touch(addr, PTE)
+    tables = measure(resident_process(mm, 1, "model"), machine.geometry).tables
+    assert getattr(tables, strategy.replace("-", "_")) == machine.memory_use()["tables"]
 
 
 def test_struct_pages_shrink_with_the_number_of_pages() -> None:

@@ -51,6 +51,7 @@ def run(
     """Judge everything. Raises InputError where that cannot be done."""
     with ExitStack() as stack:
         repository, commits, named = _commits(options, stack)
+        stack.callback(repository.reader.close)
         base = commits[0].parents[0]
         first = repository.tree_of(base)
         tree = MovingTree(repository, cache, options.scheme, first, options.jobs, progress)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
 from pathlib import Path
 
 import jsonschema
 import pytest
 
-from tests.ci.conftest import Repo
+from converter.report.ci import FORMATS
+from tests.ci.conftest import CONVERTED, Repo
 from tests.ci.test_history import BAD
 from tests.conftest import ROOT, Run
 
@@ -97,6 +99,53 @@ def test_the_ratchet_from_record_to_update(repo: Repo, pgconv: Run, tmp_path: Pa
     assert sorted(json.loads(file.read_text())["files"]) == ["fs/open.c", "mm/half.c"]
 
 
+def test_mails_are_judged_from_outside_too(repo: Repo, bad: str, pgconv: Run, tmp_path: Path) -> None:
+    file = tmp_path / "series.mbox"
+    file.write_text(repo.git("format-patch", "--stdout", f"{repo.base}..HEAD") + "\n")
+    repo.git("reset", "-q", "--hard", repo.base)
+    done = pgconv("ci", "--mbox", file, repo.root, "--format", "gcc")
+    assert done.returncode == 1
+    assert re.fullmatch(r"mm/converted.c:13:10: error: [^\n]+ \(commit mail 2\) \[new-use\]\n", done.stdout)
+
+
+@pytest.mark.parametrize("format_", sorted(FORMATS))
+def test_a_hostile_name_is_text_in_every_format(repo: Repo, pgconv: Run, format_: str) -> None:
+    name = "mm/a\n::error::x\x1b[2J<script>&,:%.c"
+    start = repo.commit("mm: start", {name: CONVERTED})
+    repo.edit("<b>&\x1b[2J ::error::", name, BAD)
+    done = pgconv("ci", repo.root, f"{start}..HEAD", "--format", format_)
+    assert done.returncode == 1
+    assert "\x1b" not in done.stdout
+    if format_ == "junit":
+        ElementTree.fromstring(done.stdout)
+    elif format_ == "sarif":
+        json.loads(done.stdout)
+    else:
+        assert not [line for line in done.stdout.splitlines() if line.startswith("::error::")]
+        assert len([line for line in done.stdout.splitlines() if "new use of PAGE_SIZE" in line]) == 1
+
+
+def test_a_linked_work_tree_and_a_bare_clone_are_repositories(
+    repo: Repo, bad: str, pgconv: Run, tmp_path: Path
+) -> None:
+    repo.git("worktree", "add", "-q", "--detach", str(tmp_path / "linked"))
+    repo.git("clone", "-q", "--bare", str(repo.root), str(tmp_path / "bare.git"))
+    file = tmp_path / "series.mbox"
+    file.write_text(repo.git("format-patch", "--stdout", "HEAD^..HEAD") + "\n")
+    for place in ("linked", "bare.git"):
+        assert pgconv("ci", tmp_path / place, "HEAD").stdout == pgconv("ci", repo.root, "HEAD").stdout
+        done = pgconv("ci", tmp_path / place, "--mbox", file, "--base", "HEAD^", "--format", "gcc")
+        assert done.stdout.count("mm/converted.c:13:10: error: ") == 1
+
+
+def test_a_partial_clone_fetches_nothing_and_says_so(repo: Repo, bad: str, pgconv: Run, tmp_path: Path) -> None:
+    repo.git("config", "uploadpack.allowFilter", "true")
+    clone = tmp_path / "partial"
+    repo.git("clone", "-q", "--bare", "--filter=blob:none", f"file://{repo.root}", str(clone))
+    done = pgconv("ci", clone, "HEAD")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -123,7 +172,7 @@ def test_what_cannot_be_done_is_one_line_and_two(
     assert said in done.stderr
 
 
-def test_a_repository_that_is_no_kernel_is_refused(make_repo, pgconv: Run) -> None:  # type: ignore[no-untyped-def]
+def test_a_repository_that_is_no_kernel_is_refused(make_repo: Callable[..., Repo], pgconv: Run) -> None:
     repo = make_repo({"x.c": "int x;\n"})
     repo.edit("x", "x.c", ("int", "long"))
     done = pgconv("ci", repo.root, "HEAD")

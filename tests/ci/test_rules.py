@@ -166,15 +166,14 @@ def test_a_use_in_a_file_that_is_not_touched_counts_too(repo: Repo) -> None:
 
 
 def test_the_type_of_an_operand_counts(repo: Repo) -> None:
-    """The struct that a field belongs to is declared in another file."""
-    user = "unsigned long user(struct box *b)\n{\n\treturn b->what->vm_pgoff << PAGE_SHIFT;\n}\n"
-    box = "struct box {\n\tstruct vm_area_struct *what;\n};\n"
+    """A struct that the use goes through is declared in another file, and that file alone changes."""
+    user = "void user(struct box *b)\n{\n\tuse(b->what->pgoff << PAGE_SHIFT);\n}\n"
+    box = "struct box {\n\tstruct vm_fault *what;\n};\n"
     start = repo.commit("mm: start", {"include/linux/box.h": box, "mm/user.c": user})
-    repo.edit("box: other", "include/linux/box.h", ("struct vm_area_struct *what", "struct other *what"))
-    found = repo.findings(f"{start}..HEAD")
-    assert [f.rule for f in found] in ([], ["silent-change"])  # the unit is lost, or turned; see the next test
-    repo.edit("box: folio", "include/linux/box.h", ("struct other *what", "struct vm_area_struct *what"))
-    assert [f for f in repo.findings("HEAD^..HEAD") if f.rule != "silent-change"] == []
+    turned = repo.edit("box: other", "include/linux/box.h", ("struct vm_fault", "struct page_vma_mapped_walk"))
+    (found,) = repo.findings(f"{start}..HEAD")
+    assert (found.commit, found.rule, found.path, found.line) == (turned, "silent-change", "mm/user.c", 3)
+    assert found.message == "PAGE_SHIFT was PTE and is PG with this commit"
 
 
 def test_lines_that_move_are_not_changed(repo: Repo) -> None:
@@ -182,6 +181,18 @@ def test_lines_that_move_are_not_changed(repo: Repo) -> None:
     repo.git("mv", "mm/converted.c", "mm/renamed.c")
     repo.record("mm: rename")
     assert repo.findings() == []
+
+
+def test_evidence_from_far_away_is_not_believed(repo: Repo) -> None:
+    """The same turn, through more steps than the policy allows."""
+    one = "unsigned long far_call(unsigned long n)\n{\n\treturn use(n << PAGE_SHIFT);\n}\n"
+    other = "void call(struct vm_area_struct *vma)\n{\n\tfar_call(vma->vm_pgoff);\n}\n"
+    start = repo.commit("mm: start", {"mm/far.c": one, "mm/call.c": other})
+    repo.edit("mm: turn", "mm/call.c", ("vma->vm_pgoff", "folio_nr_pages(vma->folio)"))
+    shipped = policy.load()
+    for steps, expected in ((shipped.evidence.steps, 1), (1, 0)):
+        chosen = msgspec.structs.replace(shipped, evidence=policy.Chains(steps=steps))
+        assert len(repo.findings(f"{start}..HEAD", chosen=chosen)) == expected
 
 
 # redefinition
@@ -218,3 +229,17 @@ def test_to_undefine_a_name_is_to_take_it_away(repo: Repo) -> None:
 def test_a_name_in_a_comment_is_no_definition(repo: Repo) -> None:
     repo.edit("mm: say", "mm/converted.c", ("#include", "/*\n#define PG_SIZE 1\n*/\n#include"))
     assert repo.findings() == []
+
+
+# schemes
+
+
+def test_a_scheme_that_keeps_a_name_does_not_find_it_where_it_is_right(make_repo: Callable[..., Repo]) -> None:
+    page_h = "#define PAGE_SHIFT 16\n#define PAGE_SIZE 65536\n#define MMUPAGE_SHIFT 12\n#define MMUPAGE_SIZE 4096\n"
+    step = (
+        "unsigned long step(unsigned long addr, pte_t *pte)\n{\n\taddr += MMUPAGE_SIZE;\n\tpte++;\n\treturn addr;\n}\n"
+    )
+    repo = make_repo({**FILES, "arch/x86/include/asm/page.h": page_h, "mm/converted.c": step})
+    more = "\taddr += PAGE_SIZE;\n\tpte++;\n\tmemset(kmap_local_folio(folio, 0), 0, PAGE_SIZE);\n"
+    repo.edit("mm: both", "mm/converted.c", ("\tpte++;\n", more))
+    assert brief(repo.findings(scheme="mmupage")) == [("new-use", "mm/converted.c", 4, "MMUPAGE_SIZE")]

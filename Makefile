@@ -16,7 +16,8 @@ help:
 	@echo 'make bench     speed and memory on that tree, as ratios measured in one run'
 	@echo 'make accuracy  score a scan of that tree against labelled uses'
 	@echo 'make mutants   turn decided uses to the other unit: does the unit checker notice?'
-	@echo 'make series    that tree as a patch series: git am of all of it, and the tree'"'"'s own checkpatch.pl'
+	@echo 'make series    that tree as a patch series: git am of all of it, and the tree'"'"'s own checkpatch.pl;'
+	@echo '                 SERIES=--build builds at its first steps too, SERIES="--sample 40" is shorter'
 	@echo 'make verify    every level of proof on that tree, up to a boot in QEMU; SHORT=1 for what CI runs'
 	@echo 'make packages  the Debian packages that builds need (make verify does it too)'
 	@echo 'make clean     remove what was built; .venv and .kernel stay'
@@ -39,7 +40,7 @@ mutants: $(STAMP) kernel
 	$(BIN)/python scripts/mutants.py
 
 series: $(STAMP) kernel
-	$(BIN)/python scripts/series.py --version $(VERSION)
+	$(BIN)/python scripts/series.py --version $(VERSION) $(SERIES)
 
 verify: $(STAMP) kernel packages
 	$(BIN)/python scripts/verify.py --version $(VERSION) $(if $(SHORT),--short)

@@ -1,6 +1,7 @@
 """`make series`: a whole kernel tree as a patch series, applied with git am to a fresh clone, and the figures.
 
 Needs git and perl. scripts/checkpatch.pl of the kernel tree is run here, and only here, on patches that pgconv wrote.
+--build compiles too: needs what `make packages` installs.
 """
 
 from __future__ import annotations
@@ -8,16 +9,22 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from scripts.series_build import build
 
 ROOT = Path(__file__).resolve().parent.parent
 WHO = ["-c", "user.name=pgconv series", "-c", "user.email=series@example.org"]
 SIGNOFF = "pgconv series <series@example.org>"
+CONVERT_SECONDS = 20
 _FINDING = re.compile(r"^[^:]*:\d*:? ?(ERROR|WARNING):(\w+):", re.M)
 _HUNK = re.compile(rb"^@@ -(\S+) \+(\S+) @@")
 
@@ -26,11 +33,12 @@ def main() -> int:
     """Exit code 0 when every patch applies and checkpatch finds nothing new, else 1."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--version", default="6.12", help="kernel below .kernel/")
-    parser.add_argument("--checkpatch", type=int, default=40, help="how many patches to check; -1 for all, 0 for none")
+    parser.add_argument("--sample", type=int, metavar="N", help="checkpatch on N patches, evenly spaced; default: all")
+    parser.add_argument("--build", action="store_true", help="build after each of the first ten and of the preparation")
     parser.add_argument("--work", type=Path, default=None, help="work below this directory, not build/")
     parser.add_argument("--keep", action="store_true", help="keep the repository and the clone (3 GB)")
     arguments = parser.parse_args()
-    tree = ROOT / ".kernel" / f"linux-{arguments.version}"
+    tree = Path(os.environ.get("PGCONV_KERNEL") or ROOT / ".kernel" / f"linux-{arguments.version}")
     if not (tree / "mm").is_dir():
         print(f"no kernel tree at {tree}: run `make kernel`", file=sys.stderr)
         return 2
@@ -40,18 +48,18 @@ def main() -> int:
     repository, clone, patches = work / "linux.git", work / "linux", work / "patches"
     try:
         timed("git repository of the tree", lambda: commit(tree, repository))
-        scanned = timed("scan", lambda: pgconv("scan", repository, "--rev", "master", "-o", work / "scan.txt"))
-        whole = timed("scan (cached) and convert -o", lambda: pgconv(
+        timed("scan", lambda: pgconv("scan", repository, "--rev", "master", "-o", work / "scan.txt"))
+        timed(f"convert -o beyond that scan (asked: at most {CONVERT_SECONDS} s)", lambda: pgconv(
             "convert", repository, "--rev", "master", "-o", patches, "--signoff", SIGNOFF))  # fmt: skip
-        print(f"beyond the first scan of {scanned:.1f} s, convert took at most {whole:.1f} s")
         timed("git clone", lambda: run("git", "clone", "--quiet", "--shared", repository, clone))
         files = sorted(patches.glob("[0-9]*.patch"))[1:]
         timed(f"git am of {len(files)} patches", lambda: run("git", *WHO, "am", "--quiet", *files, cwd=clone))
         applied = int(output("git", "rev-list", "--count", "origin/master..HEAD", cwd=clone))
         print(f"{applied} of {len(files)} patches applied; largest:", *largest(files))
         print(output("git", "diff", "--shortstat", "origin/master", cwd=clone).strip())
-        new = check(files, arguments.checkpatch, clone)
-        return 0 if applied == len(files) and not new else 1
+        differ = build(tree, clone, work / "objects") if arguments.build else 0
+        new = check(files, arguments.sample, clone)
+        return 0 if applied == len(files) and not new and not differ else 1
     except subprocess.CalledProcessError as error:
         print(f"failed: {' '.join(map(str, error.cmd))[:200]}\n{(error.stderr or b'')[-2000:]!r}", file=sys.stderr)
         return 1
@@ -73,12 +81,12 @@ def pgconv(*arguments: object) -> None:
     run(Path(sys.executable).with_name("pgconv"), *arguments)
 
 
-def timed(what: str, work: object) -> float:
-    start = time.perf_counter()
-    work()  # type: ignore[operator]
-    seconds = time.perf_counter() - start
-    print(f"{what}: {seconds:.1f} s", flush=True)
-    return seconds
+def timed(what: str, work: Callable[[], object]) -> None:
+    start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    work()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(f"{what}: {time.perf_counter() - start:.1f} s, {cpu:.1f} s of CPU", flush=True)
 
 
 def commit(tree: Path, repository: Path) -> None:
@@ -99,23 +107,31 @@ def largest(files: list[Path]) -> list[str]:
     return [f"{n} lines ({name})" for n, name in sorted(sizes, reverse=True)[:3]]
 
 
-def check(files: list[Path], count: int, clone: Path) -> int:
-    """Findings of checkpatch that the lines before the patch did not have, in evenly spaced patches."""
-    chosen = files if count < 0 else files[:: max(1, len(files) // count)][:count] if count else []
+def check(files: list[Path], sample: int | None, clone: Path) -> int:
+    """Findings of checkpatch that the lines before the patch did not have, in all patches or evenly spaced ones."""
+    chosen = files if sample is None else files[:: max(1, len(files) // sample)][:sample] if sample else []
     print(f"checkpatch --strict on {len(chosen)} of {len(files)} patches:", flush=True)
     new: Counter[str] = Counter()
     start = time.perf_counter()
-    for f in chosen:
-        found = findings(f, clone)
-        if found:
-            reverse = clone.parent / "reverse.patch"
-            reverse.write_bytes(reversed_patch(f.read_bytes()))
-            more = found - findings(reverse, clone)
-            new += more
-            for kind, n in more.items():
-                print(f"  {f.name}: {n} {kind}")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for f, found in zip(chosen, pool.map(lambda f: new_findings(f, clone), chosen), strict=True):
+            new += found
+            for kind, n in found.items():
+                print(f"  {f.name}: {n} {kind}", flush=True)
     print(f"  {sum(new.values())} findings that the old lines did not have, {time.perf_counter() - start:.1f} s")
     return sum(new.values())
+
+
+def new_findings(patch: Path, clone: Path) -> Counter[str]:
+    """What a patch has and its reverse has not."""
+    found = findings(patch, clone)
+    if not found:
+        return found
+    reverse = clone.parent / f"reverse-{patch.name}"
+    reverse.write_bytes(reversed_patch(patch.read_bytes()))
+    before = findings(reverse, clone)
+    reverse.unlink()
+    return found - before
 
 
 def findings(patch: Path, clone: Path) -> Counter[str]:

@@ -8,16 +8,16 @@ from functools import cached_property
 
 from converter.classify.record import Site
 from converter.convert.decisions import Decisions
-from converter.convert.edits import Stale, by_line, changes, check, is_call
+from converter.convert.edits import Stale, by_line, changes, check
 from converter.convert.lines import Change, Lines, between, changed, diff, split
 from converter.convert.plan import by_path, chosen, edits
 from converter.convert.prepare import Preparation
-from converter.convert.sources import read_any, read_scanned
+from converter.convert.sources import read_scanned
 from converter.convert.steps import prepare_steps
 from converter.convert.taken import own_names
 from converter.errors import InputError
 from converter.tree import Tree, shown
-from converter.vocabulary import scheme, vocabulary
+from converter.vocabulary import scheme
 
 _NAMED = 20
 
@@ -68,21 +68,7 @@ class Conversion:
         """The uses that change."""
         options = self.options
         own = own_names(self.scheme) if self._spoken else frozenset[str]()
-        found = chosen(self.report.sites, options.review, options.steps, options.prefixes, own)
-        return tuple(s for own_sites in by_path(found).values() for s in self._real(own_sites))
-
-    def _real(self, sites: list[Site]) -> Iterator[Site]:
-        """The uses of a file without names of macros with arguments that are not called: those are something else."""
-        names = vocabulary().names
-        lines: Lines | None = None
-        for s in sites:
-            if names[s.macro].form == "call":
-                if lines is None:
-                    lines = split(read_any(self.tree, s.path) or b"")
-                # A file that is gone is not passed over here but named later.
-                if lines and not is_call(lines, s.line, s.col, s.macro.encode()):
-                    continue
-            yield s
+        return tuple(chosen(self.report.sites, options.review, options.steps, options.prefixes, own))
 
     @cached_property
     def preparation(self) -> Preparation:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,12 +9,10 @@ from converter.classify.confidence import confidence
 from converter.classify.decide import Decider
 from converter.classify.record import Report, summarise
 from converter.classify.roles import rules
-from converter.convert.prepare import page_headers
-from converter.convert.sources import read_any
-from converter.scan import Progress, decide, examine, scan, solved
+from converter.scan import Progress, converted, decide, examine, scan, solved
 from converter.tree import Tree
 from converter.tree.cache import Cache
-from converter.vocabulary import Scheme, scheme, vocabulary
+from converter.vocabulary import scheme, vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +36,7 @@ def decisions(
     analysis = examine(tree, cache, scheme_name, jobs, progress)
     report = scan(tree, cache, scheme_name, jobs) if cached else decide(analysis, chosen)
     definers = {path: tuple(facts.defines) for path, facts in zip(analysis.paths, analysis.facts, strict=True)}
-    spoken = speaks(tree, report, chosen)
+    spoken = converted(analysis, chosen)
     if spoken:
         decider = Decider(
             solved(analysis, chosen, written=False), chosen, vocabulary().names, rules().rules, confidence()
@@ -47,9 +44,3 @@ def decisions(
         sites = tuple(decider.site(n, use) for n, facts in enumerate(analysis.facts) for use in facts.uses)
         report = replace(report, sites=sites, summary=summarise(sites))
     return Decisions(report, {path: names for path, names in definers.items() if names}, spoken)
-
-
-def speaks(tree: Tree, report: Report, chosen: Scheme) -> bool:
-    """Does a header that gives the kernel its page size define the scheme's names?"""
-    marker = re.compile(rb"^[ \t]*#[ \t]*define[ \t]+" + chosen.marker.encode() + rb"\b", re.M)
-    return any(marker.search(read_any(tree, path) or b"") for path in page_headers(report.sites))

@@ -43,13 +43,6 @@ def edit_of(site: Site) -> Edit | None:
     return Edit(site.line, site.col, site.macro.encode(), site.replacement.encode())
 
 
-def is_call(lines: Lines, line: int, col: int, name: bytes) -> bool:
-    """Is the name at `line`, `col` (from 1) called? A member of that name (`desc->offset_in_page`) is not."""
-    text = lines[line - 1] if line <= len(lines) else b""
-    after = text[col - 1 + len(name) :].strip(b" \t\\\r\n") or b"".join(lines[line : line + 1]).lstrip()
-    return after.startswith(b"(") and not text[: col - 1].rstrip().endswith((b"->", b"."))
-
-
 def by_line(edits: Iterable[Edit]) -> dict[int, list[Edit]]:
     """Edits by line, in order of columns."""
     found: dict[int, list[Edit]] = defaultdict(list)

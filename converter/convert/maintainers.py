@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from email.utils import getaddresses
+from functools import cache
 
 _FIELD = re.compile(r"([A-Z]):[ \t]+(.*)")
 _START = re.compile(r"^Maintainers List\b[^\n]*\n", re.M)
@@ -39,20 +40,40 @@ class Section:
         return bool(self.mail) and not self.status.startswith(_LEFT)
 
 
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A path with * and ?; `literal` is what stands before the first of them."""
+
+    text: str
+    literal: str
+
+    def matches(self, path: str) -> bool:
+        if not path.startswith(self.literal):
+            return False
+        if len(self.literal) < len(self.text) and not _expression(self.text).match(path):
+            return False
+        return self.text.endswith("/") or self.text.count("/") == path.count("/")
+
+    @property
+    def weight(self) -> tuple[int, int]:
+        """The greater, the more specific."""
+        return self.text.count("/"), len(self.literal)
+
+
 class Maintainers:
     """Sections of a MAINTAINERS file, asked by path."""
 
     def __init__(self, text: str, is_directory: Callable[[str], bool]) -> None:
         """`is_directory` says of a path of the tree without a final slash whether it is one."""
         self.sections = parse(text)
-        self._by_head: dict[str, list[tuple[int, str, re.Pattern[str]]]] = defaultdict(list)
-        self._excluded: dict[int, list[tuple[str, re.Pattern[str]]]] = {}
+        self._by_place: dict[str, list[tuple[int, Pattern]]] = defaultdict(list)
+        self._excluded: dict[int, list[Pattern]] = {}
         self._names: list[tuple[int, re.Pattern[str]]] = []
         for i, s in enumerate(self.sections):
             for f in s.files:
-                whole = _whole(f, is_directory)
-                self._by_head[_head(whole)].append((i, whole, _pattern(whole)))
-            self._excluded[i] = [(w, _pattern(w)) for w in (_whole(x, is_directory) for x in s.excluded)]
+                pattern = _pattern(f, is_directory)
+                self._by_place[pattern.literal.rpartition("/")[0]].append((i, pattern))
+            self._excluded[i] = [_pattern(x, is_directory) for x in s.excluded]
             for n in s.names:
                 try:
                     self._names.append((i, re.compile(n)))
@@ -77,15 +98,14 @@ class Maintainers:
 
     def _look(self, path: str) -> tuple[Section, ...]:
         best: dict[int, tuple[int, int]] = {}
-        for head in {path.split("/", 1)[0], ""}:
-            for i, whole, pattern in self._by_head.get(head, ()):
-                if _matches(path, whole, pattern):
-                    literal = _WILD.split(whole)[0]
-                    best[i] = max(best.get(i, (0, 0)), (whole.count("/"), len(literal)))
-        for i, pattern in self._names:
-            if i not in best and pattern.search(path):
+        for place in _above(path):
+            for i, pattern in self._by_place.get(place, ()):
+                if pattern.matches(path):
+                    best[i] = max(best.get(i, (0, 0)), pattern.weight)
+        for i, name in self._names:
+            if i not in best and name.search(path):
                 best[i] = (0, 1)
-        kept = [i for i in best if not any(_matches(path, w, p) for w, p in self._excluded[i])]
+        kept = [i for i in best if not any(x.matches(path) for x in self._excluded[i])]
         kept.sort(key=lambda i: (self.sections[i].name == REST, -best[i][0], -best[i][1], i))
         return tuple(self.sections[i] for i in kept)
 
@@ -121,26 +141,32 @@ def parse(text: str) -> list[Section]:
 def addresses(values: list[str]) -> list[tuple[str, str]]:
     """(name, address) of each, the first of those that share an address; what holds no address is left out."""
     known: dict[str, tuple[str, str]] = {}
-    for name, address in getaddresses(values):
-        if "@" in address:
+    for value in values:
+        for name, address in _parsed(value):
             known.setdefault(address.lower(), (name, address))
     return list(known.values())
 
 
-def _whole(pattern: str, is_directory: Callable[[str], bool]) -> str:
-    bare = not pattern.endswith("/") and not _WILD.search(pattern) and is_directory(pattern)
-    return pattern + "/" if bare else pattern
+@cache
+def _parsed(value: str) -> tuple[tuple[str, str], ...]:
+    """The same few hundred people stand in thousands of patches."""
+    return tuple((name, address) for name, address in getaddresses([value]) if "@" in address)
 
 
-def _head(pattern: str) -> str:
-    """The first component, where it holds no wildcard; "" where it may be any."""
-    first = pattern.split("/", 1)[0]
-    return "" if _WILD.search(first) or not first else first
+def _above(path: str) -> Iterable[str]:
+    """The directories above a path, and "" for the top."""
+    place = path
+    while place:
+        place = place.rpartition("/")[0]
+        yield place
 
 
-def _pattern(whole: str) -> re.Pattern[str]:
-    return re.compile(re.escape(whole).replace(r"\*", ".*").replace(r"\?", "."))
+def _pattern(text: str, is_directory: Callable[[str], bool]) -> Pattern:
+    bare = not text.endswith("/") and not _WILD.search(text) and is_directory(text)
+    whole = text + "/" if bare else text
+    return Pattern(whole, _WILD.split(whole)[0])
 
 
-def _matches(path: str, whole: str, pattern: re.Pattern[str]) -> bool:
-    return pattern.match(path) is not None and (whole.endswith("/") or whole.count("/") == path.count("/"))
+@cache
+def _expression(pattern: str) -> re.Pattern[str]:
+    return re.compile(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."))

@@ -75,7 +75,8 @@ def author(signoff: str | None, tree: Tree) -> str:
 
 def write(conversion: Conversion, directory: Path, by: Sequence[str], author: str) -> Written:
     """Write the series, its cover letter and the worklist. Raises InputError; then DIR is as it was."""
-    patches, parts = _patches(conversion, by)
+    maintainers = _maintainers(conversion.tree)
+    patches, parts = _patches(conversion, by, maintainers)
     left = worklist.open_sites(conversion.report, conversion.sites, conversion.options.prefixes)
     stat: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
     for patch in patches:
@@ -84,7 +85,7 @@ def write(conversion: Conversion, directory: Path, by: Sequence[str], author: st
     base = repository.head(conversion.tree)
     prepared = [p.letter.subject for p in patches[: len(patches) - len(parts)]]
     text = cover.body(conversion.report, conversion.scheme, conversion.sites, left, parts, prepared, stat, base)
-    letter = Letter(f"split PAGE_SIZE by unit (scheme {conversion.scheme.scheme})", text, *_everyone(conversion.tree))
+    letter = Letter(f"split PAGE_SIZE by unit (scheme {conversion.scheme.scheme})", text, *_everyone(maintainers))
     date = formatdate(_now(), localtime=True)
     total = len(patches)
     try:
@@ -104,8 +105,9 @@ def write(conversion: Conversion, directory: Path, by: Sequence[str], author: st
     return Written(total, len(conversion.sites), len({s.path for s in conversion.sites}))
 
 
-def _patches(conversion: Conversion, by: Sequence[str]) -> tuple[list[_Patch], list[Part]]:
-    maintainers = _maintainers(conversion.tree)
+def _patches(
+    conversion: Conversion, by: Sequence[str], maintainers: Maintainers
+) -> tuple[list[_Patch], list[Part]]:
     parts = partition(conversion.sites, by, maintainers, conversion.options.steps, list(words().role))
     patches = []
     for p in conversion.preparation.patches:
@@ -160,9 +162,8 @@ def _maintainers(tree: Tree) -> Maintainers:
     return Maintainers(text, _directories(tree).__contains__)
 
 
-def _everyone(tree: Tree) -> tuple[Addresses, Addresses]:
+def _everyone(maintainers: Maintainers) -> tuple[Addresses, Addresses]:
     """Who gets the cover letter: the lists of memory management, and that of all the rest."""
-    maintainers = _maintainers(tree)
     rest = maintainers.rest()
     to = [x for s in maintainers.of("mm/memory.c") if s is not rest for x in s.lists]
     return tuple(addresses(to)), tuple(addresses(list(rest.lists))) if rest else ()

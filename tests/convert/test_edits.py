@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converter.convert.edits import Edit, Stale, by_line, changes, check, is_call, render, width
+from converter.convert.edits import Edit, Stale, by_line, changes, check, render, width
 from converter.convert.lines import changed, split
 from converter.vocabulary import scheme, vocabulary
 
@@ -87,21 +87,6 @@ def test_an_edit_whose_name_is_gone_is_stale() -> None:
 def test_part_of_a_longer_name_is_not_the_name() -> None:
     with pytest.raises(Stale):
         check("a.c", split(b"PAGE_SIZE_4K\n"), [Edit(1, 1, b"PAGE_SIZE", b"PG_SIZE")])
-
-
-@pytest.mark.parametrize(
-    ("text", "called"),
-    [
-        (b"offset_in_page(p)", True),
-        (b"offset_in_page (p)", True),
-        (b"offset_in_page\n\t(p)", True),
-        (b"d->offset_in_page", False),
-        (b"d.offset_in_page (x)", False),
-        (b"offset_in_page = 1;", False),
-    ],
-)
-def test_only_a_call_of_a_macro_with_arguments_is_one_of_it(text: bytes, called: bool) -> None:
-    assert is_call(split(text), 1, text.index(b"offset") + 1, b"offset_in_page") is called
 
 
 def test_a_role_at_a_time_ends_where_all_at_once_ends() -> None:

@@ -62,6 +62,10 @@ _NOISE = re.compile(
 )
 
 
+_ONE_WORD = re.compile(r"(?:unsigned|signed|long|short|int|char)(?:_(?:long|short|int|char))+")
+"""As converter.lift.helpers.one_word() leaves a type."""
+
+
 class _Types(toml.Entry, frozen=True):
     """typedef name -> the type that it stands for on x86-64."""
 
@@ -77,6 +81,8 @@ def _file() -> _Types:
 @cache
 def parse(text: str) -> CType | None:
     """The type that a C type name is ("unsigned long", "pgoff_t", "struct page *"); None where it is not known."""
+    if _ONE_WORD.fullmatch(text):
+        text = text.replace("_", " ")
     words = _NOISE.sub(" ", text).replace("*", " * ").split()
     depth = words.count("*")
     base = [w for w in words if w != "*"]

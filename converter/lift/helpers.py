@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 
@@ -11,6 +12,7 @@ from tree_sitter import Language, Node, Parser
 from converter import data, toml
 from converter.errors import RulesError
 
+_TYPE_ARGUMENT = re.compile(rb"(?<=_t\()(?:unsigned|signed|long|short|int|char)(?:\s(?:long|short|int|char))+(?=\s*,)")
 _BEFORE, _AFTER = b"void _(void){(", b");}"
 
 
@@ -39,6 +41,12 @@ class Parsed:
     def uses(self, parameter: str) -> int:
         """How often its text names a parameter."""
         return self.text.decode().replace("(", " ").replace(")", " ").replace(",", " ").split().count(parameter)
+
+
+def one_word(text: bytes) -> bytes:
+    """The text with a type of several words that is an argument (`min_t(unsigned long, a, b)`) as one word of the same
+    length: the grammar knows no types among arguments."""
+    return _TYPE_ARGUMENT.sub(lambda m: re.sub(rb"\s", b"_", m[0]), text)
 
 
 @cache

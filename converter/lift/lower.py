@@ -190,6 +190,16 @@ class Lower:
 
     def _literal(self, node: Node) -> Value:
         text = self._str(node)
+        if text[0] in "+-":  # the grammar takes a sign for a part of the number
+            v = self._number(text[1:].strip())
+            return v if text[0] == "+" else self._negative(v)
+        return self._number(text)
+
+    def _negative(self, v: Value) -> Value:
+        v = self.converted(v, ctypes.promoted(v.type))
+        return Value(cst.UnaryOperation(cst.Minus(), _nested(self._full(v))), v.type)
+
+    def _number(self, text: str) -> Value:
         found = ctypes.literal(text)
         if found is None:
             raise NotLifted("floating point")
@@ -396,7 +406,13 @@ class Lower:
         type_, value = node.child_by_field_name("type"), node.child_by_field_name("value")
         if type_ is None or value is None:
             return self.opaque(node)
-        return self._as_type(self._str(type_), value, node)
+        text = self._str(type_).strip()
+        variable = text in (self._bound.values if self._bound is not None else self.scope.variables)
+        if variable and value.type in ("unary_expression", "pointer_expression") and value.children[0].type in "+-&*":
+            argument = value.child_by_field_name("argument")  # `(x) + y` is read as a cast of +y
+            if argument is not None:
+                return self.operate(value.children[0].type, self._identifier(type_), self.value(argument))
+        return self._as_type(text, value, node)
 
     def _as_type(self, text: str, value: Node, node: Node) -> Value:
         t = self._type(text)

@@ -17,7 +17,7 @@ from converter.csource.pieces import Source
 from converter.csource.text import Lines
 from converter.lift import ctypes
 from converter.lift.ctypes import CType
-from converter.lift.helpers import helpers, parser
+from converter.lift.helpers import helpers, one_word, parser
 from converter.lift.lower import Lifted, Lower, NotLifted, Reading
 from converter.lift.reading import meaning, reading
 from converter.lift.scope import Declarations, Scope
@@ -136,7 +136,7 @@ def _text_at(source: Source, offset: int, macro: bytes) -> _Text | None:
         for variant in source.variants(piece):
             inside = offset - piece.start
             if variant[inside : inside + len(macro)] == macro:
-                return _Text(normalise(variant), piece.start)
+                return _Text(one_word(normalise(variant)), piece.start)
         return None
     if directive.keyword not in (b"define", b"if", b"elif"):
         return None
@@ -145,7 +145,7 @@ def _text_at(source: Source, offset: int, macro: bytes) -> _Text | None:
         head = source.masked[directive.body : directive.end]
         start += _head(head)
     body = source.masked[start : directive.end].replace(b"\\", b" ")
-    return _Text(_PREFIX + body + _SUFFIX, start - len(_PREFIX))
+    return _Text(_PREFIX + one_word(body) + _SUFFIX, start - len(_PREFIX))
 
 
 def _head(text: bytes) -> int:

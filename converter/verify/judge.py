@@ -23,6 +23,11 @@ class Kernel:
             setattr(self, f"{name}_MASK", ~np.uint64((1 << shift) - 1))
 
 
+def one_size(shift: int) -> Kernel:
+    """A kernel with one page size, to which both names of a split one would be equal."""
+    return Kernel(PAGE=shift, PTE=shift, PG=shift)
+
+
 class State:
     """A machine: its two shifts, and columns of quantities. Rows below `real` are its own, the others are edges."""
 
@@ -61,7 +66,7 @@ def judge(before: Any, after: Any, names: Any, bindings: Any, unit: Any, states:
             bound = state.bound(bindings)
             split = Kernel(PTE=state.pte, PG=state.pg)
             if state.pte == state.pg:
-                wrong = _differ(before, after, bound, bound, Kernel(PAGE=state.pte), split)
+                wrong = _differ(before, after, bound, bound, one_size(state.pte), split)
                 if wrong is not None:
                     return _failed("differs where PTE_SIZE is PG_SIZE", names, state, wrong)
                 continue
@@ -73,12 +78,12 @@ def judge(before: Any, after: Any, names: Any, bindings: Any, unit: Any, states:
                 continue
             page = state.pte if unit == "pte" else state.pg
             mine, theirs = _encoded(bound, unit, state)
-            wrong = _differ(before, after, theirs, mine, Kernel(PAGE=page), split)
+            wrong = _differ(before, after, theirs, mine, one_size(page), split)
             if wrong is not None:
                 why = f"differs from a kernel whose PAGE_SIZE is {unit.upper()}_SIZE"
                 return _failed(why, names, state, wrong)
-            other = Kernel(PAGE=state.pg if unit == "pte" else state.pte)
-            told = told or _differ(before, before, bound, bound, Kernel(PAGE=page), other) is not None
+            other = one_size(state.pg if unit == "pte" else state.pte)
+            told = told or _differ(before, before, bound, bound, one_size(page), other) is not None
     if not told:
         return Verdict("not covered", "the value is the same with either size")
     return Verdict("passed")

@@ -24,6 +24,8 @@ EDGES = (
     2**32, 2**52, 2**63 - 1, 2**63, 2**64 - 4096, 2**64 - 2, 2**64 - 1, 0x12345678, 0xFEDCBA9876543210,
 )  # fmt: skip
 ROWS = 128
+FLAGS = ("-std=gnu11", "-O0", "-w", "-fwrapv", "-fno-strict-overflow")
+"""As the kernel: signed arithmetic wraps."""
 
 
 def required() -> str:
@@ -67,7 +69,7 @@ def evaluated(expressions: Sequence[str], work: Path) -> list[tuple[int, bool, l
     lines.append("return 0; }")
     source, program = work / "semantics.c", work / "semantics"
     source.write_text("\n".join(lines))
-    command: list[str | Path] = [required(), "-std=gnu11", "-O0", "-w", "-fwrapv", "-fno-strict-overflow", "-o", program, source]
+    command: list[str | Path] = [required(), *FLAGS, "-o", program, source]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr[:2000]
     said = subprocess.run([program], check=True, capture_output=True, text=True, timeout=120).stdout.split("\n")

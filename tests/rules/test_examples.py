@@ -25,6 +25,7 @@ SCHEMES = sorted(path.stem for path in (RULES / "schemes").glob("*.toml"))
 
 Table = dict[str, Any]
 
+
 def case(entry: Table, name: str) -> Any:
     return pytest.param(entry, id=name)
 

@@ -118,7 +118,7 @@ def analyse(path: str, content: bytes, scheme_name: str, inert: str = "") -> Fac
     walked = path.endswith((".c", ".h")) and not inert
     if not marks and not (walked and path.startswith(CORE)):
         if path.endswith(".h") and path.startswith("include/") and _DECLARES.search(content):
-            declared(Source(content).code, facts)
+            declared(path, Source(content).code, facts)
         return facts if facts.structs or facts.returns else None
     lines = Lines(content)
     assembler = not path.endswith((".c", ".h"))
@@ -222,7 +222,7 @@ class _File:
                 piece = source.piece_at(m.start)
                 pieces.setdefault(piece.start, (piece, []))[1].append(m)
         if not self.assembler:
-            declared(source.code, self.facts)
+            declared(self.path, source.code, self.facts)
             self._ops()
         for directive, own in lines.values():
             self._directive(directive, own)

@@ -65,7 +65,7 @@ class Facts:
     uses: list[Use] = field(default_factory=list)
     written: list[Use] = field(default_factory=list)  # uses of converted names: claims, for the unit checker
     structs: dict[str, dict[str, str]] = field(default_factory=dict)
-    returns: dict[str, str] = field(default_factory=dict)
+    returns: dict[str, str] = field(default_factory=dict)  # by name of a function, or by key of a variable (V:...)
     defines: list[str] = field(default_factory=list)  # names of the scheme's own that the file defines
     macros: list[str] = field(default_factory=list)  # macros that the file makes from the family
     warnings: list[str] = field(default_factory=list)  # what is wrong with the file, as short phrases

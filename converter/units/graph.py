@@ -79,16 +79,20 @@ class Types:
                     known.setdefault(name, type_)
             for function, type_ in f.returns.items():
                 self.returns.setdefault(function, type_)
-        owners: dict[str, str | None] = {}
-        for key in seeded:
-            owner, _, name = key[2:].rpartition(".")
-            owners[name] = None if name in owners else owner
-        self.unique = {name: owner for name, owner in owners.items() if owner is not None}
-        self._known: dict[str, str | None] = {}
+        self._seeded = frozenset(key[2:] for key in seeded)
+        self.forget()
 
     def forget(self) -> None:
         """What was worked out from declarations, when these have changed."""
-        self._known.clear()
+        self._known: dict[str, str | None] = {}
+        owners: dict[str, set[str]] = {}
+        for key in self._seeded:
+            owner, _, name = key.rpartition(".")
+            owners.setdefault(name, set()).add(owner)
+        for struct, members in self.structs.items():
+            for name in members.keys() & owners.keys():
+                owners[name].add(struct)
+        self._unique = {name: min(structs) for name, structs in owners.items() if len(structs) == 1}
 
     def of(self, key: str) -> str | None:
         """C type of a key as declared ("struct page**", "pte_t*"), or None."""
@@ -101,6 +105,8 @@ class Types:
     def _of(self, key: str) -> str | None:
         if key.startswith("R:"):
             return self.returns.get(key[2:].rsplit(":", 1)[-1])
+        if key.startswith("V:"):
+            return self.returns.get(key) or self.returns.get("V:" + key.rsplit(":", 1)[-1])
         if key.startswith("F:"):
             owner, _, field = self.field(key)[2:].rpartition(".")
             return self.structs.get(owner, {}).get(field)
@@ -113,10 +119,13 @@ class Types:
             type_ = self.of(inner)
             if type_ is not None and type_.startswith("struct "):
                 return f"F:{type_[7:].rstrip('*')}.{field}"
-            owner = self.unique.get(field)
+            around = self.field(inner)[2:].rpartition(".")[0] if inner.startswith("F:") else ""
+            if field in self.structs.get(around, ()):  # of a struct without a name
+                return f"F:{around}.{field}"
+            owner = self._unique.get(field)
             return f"F:{owner}.{field}" if owner is not None else key
         if key.startswith("F:?."):
-            owner = self.unique.get(key[4:])
+            owner = self._unique.get(key[4:])
             return f"F:{owner}.{key[4:]}" if owner is not None else key
         return key
 

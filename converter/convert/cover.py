@@ -43,7 +43,11 @@ def body(
         "decided. worklist.md lists them with the question that each asks. Until they have changed too, a "
         "configuration with two sizes does not build."
     )
-    blocks = [textwrap.fill(p, WIDTH) for p in (first, second, third)]
+    fourth = (
+        "A rename shows at run time in one way: a macro that prints its own argument (#cond, as some assertions do) "
+        "prints the new name. `pgconv verify --level objects` names these texts."
+    )
+    blocks = [textwrap.fill(p, WIDTH) for p in (first, second, third, fourth)]
     blocks.append("Roles:\n\n" + "\n".join(_roles(sites)))
     keys = sorted({s.policy_key for s in sites if s.policy and s.policy_key and s.policy_key in chosen.policy})
     if keys:
@@ -67,13 +71,13 @@ def _roles(sites: Sequence[Site]) -> list[str]:
 
 
 def _how(base: str | None) -> str:
-    at = f" {base[:12]}" if base else " the tree"
+    at = base[:12] if base else "BASE"
     return (
         "How to check the series:\n\n"
-        f"  git checkout{at}\n"
+        f"  git checkout {at}\n"
         "  git am --empty=drop *.patch\n"
         "  make defconfig && make mm/   # objects are the same as before\n"
-        "  git diff --word-diff BASE    # only names\n"
+        f"  git diff --word-diff {at}   # only names after the preparation\n"
         "  pgconv convert --diff        # nothing is left to rename"
     )
 
@@ -98,5 +102,13 @@ def diffstat(stat: Mapping[str, tuple[int, int]]) -> list[str]:
         bar = "+" * round(a * scale) + "-" * round(d * scale)
         lines.append(f" {path:{wide}} | {a + d:{digits}} {bar}".rstrip())
     added, deleted = sum(a for a, _ in stat.values()), sum(d for _, d in stat.values())
-    n = len(stat)
-    return [*lines, f" {n} file{'s' if n != 1 else ''} changed, {added} insertions(+), {deleted} deletions(-)"]
+    total = [f" {_counted(len(stat), 'file')} changed"]
+    if added or not deleted:
+        total.append(f"{_counted(added, 'insertion')}(+)")
+    if deleted or not added:
+        total.append(f"{_counted(deleted, 'deletion')}(-)")
+    return [*lines, ", ".join(total)]
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"

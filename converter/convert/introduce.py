@@ -81,11 +81,12 @@ class Introduction:
         """The unit in which the name stays what it is, if there is one."""
         return next((u for u in UNITS if self.name(name, u) == name), None)
 
-    def copy(self, line: bytes, unit: str) -> bytes:
-        """The line with every name of the family in its form for the unit."""
+    def copy(self, line: bytes, unit: str, keep: frozenset[str] = frozenset()) -> bytes:
+        """The line with every name of the family in its form for the unit, but for those to keep."""
         words = self._maps[unit]
         line = _TIGHT.sub(b", ", line)
-        edits = [Edit(1, m.start() + 1, m.group(), words[m.group()]) for m in self._pattern.finditer(line)]
+        edits = [Edit(1, m.start() + 1, m.group(), words[m.group()]) for m in self._pattern.finditer(line)
+                 if m.group().decode() not in keep]  # fmt: skip
         return render([line], 1, edits)
 
     @property

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from email.header import Header
 from email.utils import formataddr, parseaddr
+from itertools import takewhile
 
 from converter.convert.maintainers import REST, Maintainers, addresses
 from converter.convert.plan import Part
@@ -43,9 +44,20 @@ def prefix(paths: Sequence[str]) -> str:
     if parts and len(code) == 1:
         stem = os.path.basename(code[0]).split(".")[0]
         parts = [*parts[:-1], stem] if _by_file(rule, parts) else parts[:-1]
+    elif not parts and rule.depth and (stem := _stem(code)):
+        parts = [stem]
     named = [p for p in parts if p not in ("include", "asm", "linux")][: rule.depth]
     text = rule.prefix + "/".join(named)
     return text.rstrip(": /") or (shared.split("/")[0] if shared else "treewide")
+
+
+def _stem(paths: Sequence[str]) -> str:
+    """What the names of files of one directory begin with: `kexec` of kexec_core.c and kexec_file.c; else nothing."""
+    if len({os.path.dirname(p) for p in paths}) > 1:
+        return ""
+    columns = zip(*(os.path.basename(p).split(".")[0].split("_") for p in paths), strict=False)
+    shared = takewhile(lambda words: len(set(words)) == 1, columns)
+    return "_".join(words[0] for words in shared)
 
 
 def _by_file(rule: Subject, parts: list[str]) -> bool:

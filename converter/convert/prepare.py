@@ -89,9 +89,9 @@ class Preparation:
         """The scheme's name."""
         return self._introduction.name(name, unit)
 
-    def copy(self, line: bytes, unit: str) -> bytes:
-        """A line in names of the unit."""
-        return self._introduction.copy(line, unit)
+    def copy(self, line: bytes, unit: str, keep: frozenset[str] = frozenset()) -> bytes:
+        """A line in names of the unit, but for those to keep."""
+        return self._introduction.copy(line, unit, keep)
 
     # patches
 
@@ -125,7 +125,7 @@ class Preparation:
             f"add {symbols}",
             f"The size of what one PTE maps and the size of an order-0 allocation get a\nsymbol each: {symbols}.\n"
             f"Both are CONFIG_PAGE_SHIFT until an architecture says otherwise.\n\n{_UNCHANGED}",
-            {self._kconfig: [Change(at, at, tuple((line + "\n").encode() for line in text.rstrip("\n").split("\n")))]},
+            {self._kconfig: [Change(at, at, _entries(text))]},
         )
 
     def _units(self, name: str) -> list[str]:
@@ -212,7 +212,7 @@ class Preparation:
             "Offer 4 KiB, 16 KiB and 64 KiB as the size of an order-0 allocation. What one\nPTE maps stays 4 KiB.\n\n"
             "The larger sizes do not build before all users of PAGE_SIZE say which size\nthey mean. "
             "The default changes nothing.",
-            {path: [Change(at, at, tuple((line + "\n").encode() for line in text.rstrip("\n").split("\n")))]},
+            {path: [Change(at, at, _entries(text))]},
         )
 
     def add(self, subject: str, message: str, files: Mapping[str, Sequence[Change]], prefix: str | None = None) -> None:
@@ -238,6 +238,11 @@ def page_headers(sites: Iterable[Site]) -> list[str]:
         if s.status == "definition" and s.macro == "PAGE_SHIFT" and _HEADER.match(s.path)
     }  # fmt: skip
     return [_VDSO] if _VDSO in found else sorted(found)
+
+
+def _entries(text: str) -> tuple[bytes, ...]:
+    """Lines of Kconfig, after a blank one."""
+    return (b"\n", *((line + "\n").encode() for line in text.strip("\n").split("\n")))
 
 
 def _before_choice(lines: Sequence[bytes]) -> int:

@@ -27,13 +27,16 @@ def prepare_steps(preparation: Preparation, steps: Sequence[str], sites: Iterabl
             "keep the old name of the same field until its\nusers have changed.\n\nNo object changes.",
             files,
         )
+    # The copy of a function names the field as it is called in this series.
+    kept = frozenset[str]() if "vm-pteoff" in steps else frozenset(["vm_pgoff"])
     for step, macro, paths in (
         ("linear-pte-index", "linear_page_index", ("include/linux/pagemap.h",)),
         ("pte-order", "get_order", ("include/asm-generic/getorder.h",)),
     ):
         if step in steps:
             new = preparation.name(macro, "pte")
-            files = {p: _copied(preparation, lines, macro) for p in paths if (lines := preparation.workspace.lines(p))}
+            texts = {p: lines for p in paths if (lines := preparation.workspace.lines(p))}
+            files = {p: _copied(preparation, lines, macro, kept) for p, lines in texts.items()}
             preparation.add(
                 f"add {new}()",
                 f"{new}() is {macro}() in units of what one PTE maps.\n\nNo object changes.",
@@ -59,7 +62,7 @@ def _both_names(lines: Lines, new: str) -> list[Change]:
     return made
 
 
-def _copied(preparation: Preparation, lines: Lines, function: str) -> list[Change]:
+def _copied(preparation: Preparation, lines: Lines, function: str, keep: frozenset[str]) -> list[Change]:
     """A copy of an inline function in the other unit, after it."""
     head = re.compile(rb"^static\b[^;]*\b" + function.encode() + rb"\(")
     new = preparation.name(function, "pte").encode()
@@ -68,5 +71,5 @@ def _copied(preparation: Preparation, lines: Lines, function: str) -> list[Chang
         return []
     stop = next((i + 1 for i in range(start, len(lines)) if lines[i].startswith(b"}")), len(lines))
     end = b"\r\n" if lines[start].endswith(b"\r\n") else b"\n"
-    copy = tuple(preparation.copy(line, "pte") for line in lines[start:stop])
+    copy = tuple(preparation.copy(line, "pte", keep) for line in lines[start:stop])
     return [Change(stop, stop, (end, *copy))]

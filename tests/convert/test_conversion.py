@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from converter.vocabulary import scheme
 from tests.convert.conftest import WHO
 
 Scanned = tuple[Tree, Decisions]
+Stepped = Callable[..., dict[str, tuple[str, str]]]
 
 
 @pytest.fixture
@@ -134,6 +136,114 @@ def test_a_step_gives_the_field_a_second_name(tmp_path: Path) -> None:
         "struct v {\n\tunion {\n\t\tunsigned long vm_pteoff;\n\t\tunsigned long vm_pgoff;\t/* in PAGE_SIZE\n"
         "\t\t\t\t   units */\n\t};\n\tint x;\n};\n"
     )
+
+
+STEPS_TREE = {
+    "Makefile": "VERSION = 6\nPATCHLEVEL = 12\n",
+    "include/linux/mm_types.h": "struct vm_area_struct {\n\tunsigned long vm_start;\n\tunsigned long vm_end;\n"
+    "\tunsigned long vm_pgoff;\n};\n",
+    "include/linux/mm.h": "static inline unsigned long vma_pages(struct vm_area_struct *vma)\n{\n"
+    "\treturn (vma->vm_end - vma->vm_start) >> PAGE_SHIFT;\n}\n",
+    "include/linux/pagemap.h": "static inline pgoff_t linear_page_index(struct vm_area_struct *vma,\n"
+    "\t\t\t\t\tunsigned long address)\n{\n\tpgoff_t pgoff;\n\n"
+    "\tpgoff = (address - vma->vm_start) >> PAGE_SHIFT;\n\tpgoff += vma->vm_pgoff;\n\treturn pgoff;\n}\n",
+    "include/asm-generic/getorder.h": "static inline __attribute_const__ int get_order(unsigned long size)\n{\n"
+    "\tsize--;\n\tsize >>= PAGE_SHIFT;\n\treturn fls64(size);\n}\n",
+    "mm/use.c": """static int map(struct vm_area_struct *vma, struct folio *folio, unsigned long addr, unsigned long size, u64 bytes)
+{
+	unsigned long pfn = PFN_DOWN(vma->vm_start);
+
+	if (vma->vm_pgoff + vma_pages(vma) > pfn)
+		return -EINVAL;
+	if (vma->vm_pgoff == linear_page_index(vma, addr))
+		return 0;
+	if (folio->index == PFN_DOWN(bytes))
+		return 1;
+	bytes = 1UL << (PTE_SHIFT + get_order(size));
+	return (int)__get_free_pages(GFP_KERNEL, get_order(size));
+}
+""",
+}
+
+
+@pytest.fixture(scope="module")
+def stepped(tmp_path_factory: pytest.TempPathFactory) -> Stepped:
+    """What a step makes of each file that it changes: (before, after)."""
+    place = tmp_path_factory.mktemp("steps")
+    for path, text in STEPS_TREE.items():
+        (place / path).parent.mkdir(parents=True, exist_ok=True)
+        (place / path).write_text(text)
+    tree = open_tree(place)
+    with open_cache(False) as cache:
+        decided = decisions(tree, cache, False, "pte-pg", 1)
+
+    def run(*steps: str) -> dict[str, tuple[str, str]]:
+        plain = {f.path: f.new.decode() for f in Conversion(tree, decided, Options()).files()}
+        made = {f.path: f.new.decode() for f in Conversion(tree, decided, Options(steps=steps)).files()}
+        return {p: (plain.get(p, STEPS_TREE[p]), t) for p, t in made.items() if t != plain.get(p)}
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("step", "old", "new"),
+    [
+        ("vm-pteoff", "vma->vm_pgoff", "vma->vm_pteoff"),
+        ("vma-ptes", "vma_pages(vma)", "vma_ptes(vma)"),
+        ("linear-pte-index", "linear_page_index(vma, addr)", "linear_pte_index(vma, addr)"),
+        ("pfn-count", "PFN_DOWN(bytes)", "PG_DOWN(bytes)"),
+    ],
+)
+def test_a_step_renames_its_own_uses_and_nothing_else(stepped: Stepped, step: str, old: str, new: str) -> None:
+    before, after = stepped(step)["mm/use.c"]
+    assert old in before
+    assert before.replace(old, new) == after
+
+
+def test_a_pfn_keeps_its_name_where_struct_pages_are_counted_apart(stepped: Stepped) -> None:
+    _, after = stepped("pfn-count")["mm/use.c"]
+    assert "PFN_DOWN(vma->vm_start)" in after
+
+
+def test_only_the_order_of_a_mapping_becomes_one_of_ptes(stepped: Stepped) -> None:
+    files = stepped("pte-order")
+    assert "__get_free_pages(GFP_KERNEL, get_order(size))" in files.get("mm/use.c", ("", STEPS_TREE["mm/use.c"]))[1]
+    _, header = files["include/asm-generic/getorder.h"]
+    assert "int get_pte_order(unsigned long size)\n{\n\tsize--;\n\tsize >>= PTE_SHIFT;" in header
+    assert "int get_order(unsigned long size)" in header
+
+
+def test_a_copied_function_uses_the_field_s_name_in_this_series(stepped: Stepped) -> None:
+    _, alone = stepped("linear-pte-index")["include/linux/pagemap.h"]
+    assert "linear_pte_index(struct vm_area_struct *vma" in alone
+    assert "vm_pteoff" not in alone
+    _, both = stepped("linear-pte-index", "vm-pteoff")["include/linux/pagemap.h"]
+    assert "pgoff += vma->vm_pteoff;" in both
+
+
+def test_later_kernels_get_both_sizes_in_one_header(tmp_path: Path) -> None:
+    """Since Linux 6.14 (commit 365841e1a7ad) include/vdso/page.h defines the page size for all architectures."""
+    header = tmp_path / "include/vdso/page.h"
+    header.parent.mkdir(parents=True)
+    (tmp_path / "Makefile").write_text("VERSION = 7\nPATCHLEVEL = 2\n")
+    header.write_text(
+        "#define PAGE_SHIFT      CONFIG_PAGE_SHIFT\n#define PAGE_SIZE\t(_AC(1,UL) << CONFIG_PAGE_SHIFT)\n"
+        "#if defined(CONFIG_PHYS_ADDR_T_64BIT) && !defined(CONFIG_64BIT)\n"
+        "#define PAGE_MASK\t(~((1 << CONFIG_PAGE_SHIFT) - 1))\n"
+        "#else\n#define PAGE_MASK\t(~(PAGE_SIZE - 1))\n#endif\n"
+    )
+    (tmp_path / "arch").mkdir()
+    (tmp_path / "arch/Kconfig").write_text("config PAGE_SHIFT\n\tint\n\tdefault 12\n")
+    tree = open_tree(tmp_path)
+    with open_cache(False) as cache:
+        decided = decisions(tree, cache, False, "pte-pg", 1)
+    files = {f.path: f.new.decode() for f in Conversion(tree, decided, Options()).files()}
+    text = files["include/vdso/page.h"]
+    assert "#define PTE_SIZE\t(_AC(1, UL) << CONFIG_PTE_SHIFT)\n" in text
+    assert text.count("#define PG_MASK\t") == 2
+    assert text.index("#if PTE_SHIFT == PG_SHIFT") < text.index("#define PAGE_SIZE")
+    assert text.index("#endif\n\n") < text.index("#if PTE_SHIFT == PG_SHIFT")
+    assert "\tdefault 12\n\nconfig PTE_SHIFT\n" in files["arch/Kconfig"]
 
 
 def test_changes_of_a_prepared_file_are_those_of_both(scanned: Scanned) -> None:

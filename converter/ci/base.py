@@ -25,7 +25,7 @@ from converter.units.solved import Solved, World, solve_tree
 from converter.units.typetable import Declared, TypeTable, declares
 from converter.vocabulary import scheme
 
-_SOLVED = "ci-solved"
+_SOLVED = "ci-solved-2"  # to be counted up when _Kept changes: the cache's key does not know this module
 _TYPES = "ci-types"
 
 
@@ -60,11 +60,10 @@ class _Kept(msgspec.Struct):
     seeds: list[tuple[int, list[Seed]]]
     closed: bytes
     forests: dict[str, _Forest]
-    other: bytes
     edge: bytes
-    cost: bytes
+    cost: bytes  # a byte each
     first: bytes
-    raw: list[str]
+    raw: list[str | None]  # None where it is the graph's own key
     real: bytes
     raw_first: bytes
     raw_ids: bytes
@@ -129,11 +128,12 @@ def _packed(base: Base) -> _Kept:
         forests[label] = _Forest(
             nodes.tobytes(), r.distance[nodes].tobytes(), r.parent[nodes].tobytes(), list(r.start.items())
         )
+    raw = [None if key == g.keys[n] else key for key, n in zip(s.raw, s.real.tolist(), strict=True)]
     return _Kept(
         base.tree, bytes.fromhex("".join(base.blobs)), g.files, g.offset.tobytes(), g.keys, g.first_key,
         g.edges.tobytes(), g.file_of_edge.tobytes(), list(g.seeds.items()), g.closed.tobytes(), forests,
-        s.adjacency.other.tobytes(), s.adjacency.edge.tobytes(), s.adjacency.cost.tobytes(),
-        s.adjacency.first.tobytes(), s.raw, s.real.tobytes(), s.raw_first.tobytes(), s.raw_ids.tobytes(), base.ledger,
+        s.adjacency.edge.tobytes(), s.adjacency.cost.astype(np.int8).tobytes(),
+        s.adjacency.first.tobytes(), raw, s.real.tobytes(), s.raw_first.tobytes(), s.raw_ids.tobytes(), base.ledger,
     )  # fmt: skip
 
 
@@ -149,11 +149,18 @@ def _unpacked(k: _Kept) -> Base:
         distance[nodes], parent[nodes] = np.frombuffer(f.distance, np.int8), _ints(f.parent)
         reach[label] = Reach(distance, parent, dict(f.start))
     first = np.frombuffer(bytearray(k.first), np.int64)
-    adjacency = Adjacency(_ints(k.other), _ints(k.edge), _ints(k.cost), first)
+    edge = _ints(k.edge)
+    if not len(edge) == len(k.cost) == 2 * len(graph.edges):
+        raise ValueError("not what this version keeps")
+    here = np.repeat(np.arange(graph.size, dtype=np.int32), np.diff(first))
+    other = graph.edges[edge, 0] + graph.edges[edge, 1] - here
+    adjacency = Adjacency(other, edge, np.frombuffer(k.cost, np.int8).astype(np.int32), first)
+    real = _ints(k.real)
+    raw = [k.keys[n] if key is None else key for key, n in zip(k.raw, real.tolist(), strict=True)]
     width = len(k.blobs) // max(1, len(k.files)) * 2
     ids = k.blobs.hex()
     blobs = [ids[i : i + width] for i in range(0, len(ids), width)] if width else []
-    solved = Solved(graph, reach, adjacency, k.raw, _ints(k.real), _ints(k.raw_first), _ints(k.raw_ids))
+    solved = Solved(graph, reach, adjacency, raw, real, _ints(k.raw_first), _ints(k.raw_ids))
     return Base(k.tree, blobs, solved, k.ledger)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from xml.sax.saxutils import escape, quoteattr
+from html import escape
 
 from converter.ci.finding import Finding, Judged, Judgement
 from converter.report.ci.text import short
@@ -24,14 +24,14 @@ def render(judgement: Judgement) -> bytes:
 
 
 def _case(commit: Judged) -> str:
-    name = quoteattr(_text(f"{short(commit.name)} {commit.subject}"))
+    name = escape(_text(f"{short(commit.name)} {commit.subject}"))
     if not commit.findings:
-        return f'  <testcase classname="pgconv.ci" name={name}/>\n'
-    first = quoteattr(_text(f"{len(commit.findings)} found; {commit.findings[0].message}"))
+        return f'  <testcase classname="pgconv.ci" name="{name}"/>\n'
+    first = escape(_text(f"{len(commit.findings)} found; {commit.findings[0].message}"))
     body = escape(_text("\n".join(map(_line, commit.findings))))
     return (
-        f'  <testcase classname="pgconv.ci" name={name}>\n'
-        f"    <failure message={first}>{body}</failure>\n  </testcase>\n"
+        f'  <testcase classname="pgconv.ci" name="{name}">\n'
+        f'    <failure message="{first}">{body}</failure>\n  </testcase>\n'
     )
 
 

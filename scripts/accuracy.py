@@ -3,8 +3,8 @@
     accuracy.py [--gold DIR] [--calibrate] [--write]
 
 The labels (two human conversions, adjudicated) are not part of this repository: DIR, or $PGCONV_GOLD, or ../shared/gold
-holds evaluate.py and dev.tsv. --calibrate stores the measured shares in rules/confidence.toml, --write the tables in
-docs/accuracy.md.
+holds evaluate.py and dev.tsv; the project's own are in fixtures/labels. --calibrate stores the measured shares in
+rules/confidence.toml, --write the tables in docs/accuracy.md.
 """
 
 from __future__ import annotations
@@ -17,16 +17,19 @@ import os
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
+from converter import data
 from converter.classify.confidence import confidence
 from converter.classify.record import Report, Site
 from converter.report import render
 from converter.scan import scan
 from converter.tree import open_tree
 from converter.tree.cache import open_cache
+from scripts import adjudicated
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ("mm/", "arch/x86/", "kernel/", "lib/", "block/", "ipc/")
@@ -50,12 +53,18 @@ def main() -> int:
             return 2
     reports = {name: scanned(args.kernel, name) for name in ("pte-pg", "mmupage")}
     rows = labelled(reports["pte-pg"], args.gold, args.kernel)
+    own = judged(reports["pte-pg"], args.gold, args.kernel)
     if args.calibrate:
-        calibrate(rows)
+        calibrate([*rows, *((site, label.truth) for label, site in own if not label.doubt)])
         confidence.cache_clear()
+        data.rules_version.cache_clear()  # else the cache's report of the rules as they were would do
         reports = {name: scanned(args.kernel, name) for name in reports}
         rows = labelled(reports["pte-pg"], args.gold, args.kernel)
-    text = "\n".join([*figures(reports, args.gold, args.kernel), *coverage(reports["pte-pg"]), *tables(rows)]) + "\n"
+        own = judged(reports["pte-pg"], args.gold, args.kernel)
+    parts = (
+        figures(reports, args.gold, args.kernel), adjudicated.tables(own), coverage(reports["pte-pg"]), tables(rows),
+    )  # fmt: skip
+    text = "\n".join(line for part in parts for line in part) + "\n"
     print(text)
     if args.write:
         (ROOT / "docs/accuracy.md").write_text(HEAD + text)
@@ -89,8 +98,13 @@ def _evaluate(gold: Path) -> ModuleType:
     return module
 
 
-def labelled(report: Report, gold: Path, kernel: Path) -> list[tuple[Site, str]]:
-    """The sites that carry an undoubted label of what is true."""
+T = TypeVar("T")
+
+
+def placed(
+    report: Report, gold: Path, kernel: Path, labels: list[T], place: Callable[[T], tuple[str, tuple[str, int, int]]]
+) -> list[tuple[T, Site]]:
+    """Each label with the site that it speaks of; `place` is its file and (line_sha1, nth, token)."""
     evaluate = _evaluate(gold)
     by_line: dict[tuple[str, int], list[Site]] = defaultdict(list)
     for s in report.sites:
@@ -98,17 +112,30 @@ def labelled(report: Report, gold: Path, kernel: Path) -> list[tuple[Site, str]]
             by_line[s.path, s.line].append(s)
     where: dict[str, Any] = {}
     found = []
-    with (gold / "dev.tsv").open() as lines:
-        for row in csv.DictReader(lines, delimiter="\t"):
-            if row["truth"] == "-" or row["doubt"] == "1":
-                continue
-            path = row["path"]
-            if path not in where:
-                where[path] = evaluate.locate(kernel, path)
-            number = where[path].get((row["line_sha1"], int(row["nth"]), int(row["token"])))
-            if number is not None:
-                found.append((by_line[path, number][int(row["token"])], row["truth"]))
+    for label in labels:
+        path, at = place(label)
+        if path not in where:
+            where[path] = evaluate.locate(kernel, path)
+        number = where[path].get(at)
+        if number is not None:
+            found.append((label, by_line[path, number][at[2]]))
     return found
+
+
+def labelled(report: Report, gold: Path, kernel: Path) -> list[tuple[Site, str]]:
+    """The sites that carry an undoubted label of what is true."""
+    with (gold / "dev.tsv").open() as lines:
+        rows = [r for r in csv.DictReader(lines, delimiter="\t") if r["truth"] != "-" and r["doubt"] != "1"]
+
+    def place(r: dict[str, str]) -> tuple[str, tuple[str, int, int]]:
+        return r["path"], (r["line_sha1"], int(r["nth"]), int(r["token"]))
+
+    return [(site, r["truth"]) for r, site in placed(report, gold, kernel, rows, place)]
+
+
+def judged(report: Report, gold: Path, kernel: Path) -> list[tuple[adjudicated.Label, Site]]:
+    """The project's own labels, each with its site."""
+    return placed(report, gold, kernel, adjudicated.read(), lambda label: (label.path, label.place))
 
 
 def right(site: Site, truth: str) -> bool:

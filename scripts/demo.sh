@@ -13,4 +13,5 @@ show pgconv scan fixtures/tree mm/mremap.c --format gcc
 show pgconv scan fixtures/tree --status logic --format gcc
 show pgconv explain fixtures/tree mm/mremap.c:22
 show pgconv convert fixtures/tree mm/mremap.c
+show pgconv verify fixtures/tree mm/mremap.c --level units --level arithmetic
 show pgconv sim run mremap-storm --pg 4K,64K

@@ -83,8 +83,7 @@ class Decider:
         far, against = self._other(near)
         margin = far - cost
         rule = self._rule(node, label)
-        what = label if label in UNITS else "policy"
-        kind = f"rule:{rule}" if rule is not None else f"units:{what}:{_bucket(cost)}:{_margin(margin)}"
+        kind = f"rule:{rule}" if rule is not None else self._kind(use, node, label, cost, margin)
         conflict = (
             cost <= CONFLICT_NEAR and margin <= CONFLICT_MARGIN and {label, against} == {"pte", "pg"} and rule is None
         )
@@ -99,11 +98,27 @@ class Decider:
                     return cost, label
         return FAR, None
 
+    def _start(self, node: int, label: str) -> tuple[int, str]:
+        """How many steps away a label starts, and the key it starts from."""
+        steps, start = self.solution.path(node, label)
+        return len(steps), self.graph.keys[start - self.graph.first_key] if start >= self.graph.first_key else ""
+
     def _rule(self, node: int, label: str) -> str | None:
         """The role rule that stands at the use itself, if the nearest evidence is one."""
-        steps, start = self.solution.path(node, label)
-        key = self.graph.keys[start - self.graph.first_key] if start >= self.graph.first_key else ""
-        return key[2:] if len(steps) == 1 and key.startswith("X:") else None
+        steps, key = self._start(node, label)
+        return key[2:] if steps == 1 and key.startswith("X:") else None
+
+    def _kind(self, use: Use, node: int, label: str, cost: int, margin: int) -> str:
+        """Units that flow from a signature are one kind of evidence; what a name or a type suggests is another.
+
+        A hint says more of a number that is converted than of one that is only rounded or stepped.
+        """
+        _, key = self._start(node, label)
+        if key[:2] in ("N:", "T:"):
+            counted = use.context is not None and use.context.operation in COUNTED
+            how = _margin(margin) if margin <= CONTESTED else "count" if counted else "granule"
+            return f"{'name' if key[0] == 'N' else 'type'}:{key[2:]}:{how}"
+        return f"units:{label if label in UNITS else 'policy'}:{_bucket(cost)}:{_margin(margin)}"
 
     def _worded(self, path: str, file: int, use: Use, name: Name, v: Verdict) -> Site:
         confidence = self.confidence.of(v.kind)
@@ -205,6 +220,11 @@ def role_of(unit: str, dimension: str, operation: str) -> str:
     return "alloc-size"
 
 
+COUNTED = ("shift-left", "shift-right", "multiply", "divide", "order", "scale")
+"""Operations that turn a count into another measure."""
+CONTESTED = 1
+"""The other unit arrives at most this much farther away."""
+
 _BUCKETS = ((2, "near"), (4, "close"), (6, "middle"), (8, "remote"))
 
 
@@ -213,4 +233,4 @@ def _bucket(cost: int) -> str:
 
 
 def _margin(margin: int) -> str:
-    return "contested" if margin <= 1 else "clear" if margin <= 4 else "alone"
+    return "contested" if margin <= CONTESTED else "clear" if margin <= 4 else "alone"

@@ -45,6 +45,7 @@ class Field(_Seeded, frozen=True):
     struct: str = ""
     name: str = ""
     unit: str = "-"
+    cost: int = 0  # how little it says: a position is one in any file, also in one that no page cache holds
 
 
 class Global(_Seeded, frozen=True):
@@ -146,7 +147,7 @@ def signatures(extra: Path | None = None) -> Signatures:
         loaded = toml.load(path, SignatureFile)
         _callables(path, loaded, seeds, relations)
         for f in loaded.field:
-            _put(seeds, f"F:{f.struct}.{f.name}", f.unit, f, f"{f.struct}.{f.name}")
+            _put(seeds, f"F:{f.struct}.{f.name}", f.unit, f, f"{f.struct}.{f.name}", f.cost)
         for g in loaded.globals:
             _put(seeds, f"V:{g.name}", g.unit, g, g.name)
         for o in loaded.op:

@@ -12,9 +12,10 @@ import os
 import re
 import subprocess
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from converter.classify.record import Site
@@ -31,8 +32,13 @@ _NAMED = re.compile(rf"(?:error|warning): .*\b{_LEFT}(\w+?)_\d+\b")
 _PROBLEM = re.compile(r"^(\S+?):(\d+):(?:\d+:)? (?:fatal )?error: (.*)")
 _OUTSIDE = re.compile(r"in expansion of macro 'PGCONV_PASTE'$")
 _EXPANSION = re.compile(r"^(.+?):(\d+):(\d+): note: in expansion of macro '(\w+)'$")
+_NOTE = re.compile(r": note: ")
 _MARKER = re.compile(r'^# (\d+) "([^"]+)"')
 _TOKEN = re.compile(rf"\b{_LEFT}(\w+?)_\d+\b")
+
+
+_CALL = 40
+"""Lines of the longest macro call that is looked through."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -201,28 +207,66 @@ def _compile(after: Build, path: str, first: Path) -> Compiled:
     )
     said = done.stderr.decode("utf-8", "replace")
     root = f"{after.shop.copy.source}/"
-    uses = set(named(said.splitlines(), root))
+    uses = set(named(said.splitlines(), root, _reader(after.shop.copy.source)))
     if assembler:
         uses |= set(tokens(done.stdout.decode("utf-8", "replace").splitlines(), root))
     return Compiled(path, frozenset(uses), _other(said))
 
 
-def named(lines: Iterable[str], root: str) -> Iterator[Use]:
-    """The uses that gcc's messages name. `root` is cut from the paths.
+def _reader(root: Path) -> Callable[[str], Sequence[str]]:
+    """Gives the lines of a file below `root`, as bytes count columns; none of a file that is not there."""
+
+    @cache
+    def lines(path: str) -> Sequence[str]:
+        try:
+            return (root / path).read_text(encoding="latin-1").split("\n")
+        except OSError:
+            return []
+
+    return lines
+
+
+def named(lines: Iterable[str], root: str, source: Callable[[str], Sequence[str]]) -> Iterator[Use]:
+    """The uses that gcc's messages name. `root` is cut from the paths; `source` gives the lines of a file.
 
     The name itself stands in the header before everything else; the note after that of PGCONV_PASTE says where its use
-    is written, be it in a macro's body or among its arguments.
+    is written, be it in a macro's body or among its arguments. Of what a macro pastes (`, ## input`) it says where the
+    paste is: there the use is in the call that a later note names.
     """
     name = ""
+    places: list[tuple[str, int, int]] = []
     outside = False
-    for line in lines:
+    for line in (*lines, ""):
         if m := _NAMED.search(line):
-            name, outside = m[1], False
-        elif name and _OUTSIDE.search(line):
+            yield from _written(name, places, source)
+            name, places, outside = m[1], [], False
+        elif _OUTSIDE.search(line):
             outside = True
-        elif name and outside and (m := _EXPANSION.match(line)) and m[4] == name:
-            yield Use(m[1].removeprefix(root), int(m[2]), int(m[3]), name)
-            name = ""
+        elif outside and (m := _EXPANSION.match(line)) and (places or m[4] == name):
+            places.append((m[1].removeprefix(root), int(m[2]), int(m[3])))
+        elif not _NOTE.search(line):
+            yield from _written(name, places, source)
+            name, places, outside = "", [], False
+
+
+def _written(
+    name: str, places: Sequence[tuple[str, int, int]], source: Callable[[str], Sequence[str]]
+) -> Iterator[Use]:
+    """The first of the places where the name stands, or the call there that holds it; else the first place."""
+    word = re.compile(rf"\b{name}\b")
+    for n, (path, line, col) in enumerate(places):
+        lines = source(path)
+        if lines[line - 1 : line] and word.match(lines[line - 1], col - 1):
+            yield Use(path, line, col, name)
+            return
+        for at in range(line, min(line + _CALL, len(lines) + 1) if n else line):
+            if m := word.search(lines[at - 1]):
+                yield Use(path, at, m.start() + 1, name)
+                return
+            if ";" in lines[at - 1]:
+                break
+    if places:
+        yield Use(*places[0], name)
 
 
 def tokens(lines: Iterable[str], root: str) -> Iterator[Use]:

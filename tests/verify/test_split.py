@@ -117,6 +117,14 @@ def test_a_use_in_a_header_counts_once(shop: Workshop, tree: Tree, files: Mappin
     assert dict(result.figures)["uses left in include/linux/"] == 1
 
 
+def test_a_use_that_a_macro_pastes_is_found_in_its_call(shop: Workshop, tree: Tree, files: Mapping[str, bytes]) -> None:
+    text = b"#define LAST(a, ...) f(a, ## __VA_ARGS__)\nint f(long, long);\n"
+    text += b"int g(void)\n{\n\treturn LAST(1,\n\t\t(7 - PAGE_SIZE));\n}\n"
+    changed = {**files, "mm/mremap.c": b"#include <linux/mm.h>\n" + text}
+    result = run(shop, tree, changed, sites(shop, changed))
+    assert [(i.outcome, i.line) for i in result.items if i.path == "mm/mremap.c"] == [(PASSED, 7)]
+
+
 def test_what_is_left_in_assembler_is_found_after_the_preprocessor() -> None:
     text = ['# 1 "/src/arch/x86/a.S"', "mov $1, %eax", "add $PGCONV_LEFT_PAGE_SIZE_3, %eax"]
     assert list(split.tokens(text, "/src/")) == [split.Use("arch/x86/a.S", 2, 0, "PAGE_SIZE")]

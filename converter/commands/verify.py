@@ -19,7 +19,7 @@ def verify(
     paths: Annotated[list[str] | None, typer.Argument(help="Only these files and directories of the tree.")] = None,
     level: Annotated[
         list[str] | None,
-        typer.Option("--level", help="units, arithmetic, objects, ...; can be repeated; all by default."),
+        typer.Option("--level", help="units, arithmetic, objects, split or boot; can be repeated; all by default."),
     ] = None,
     series: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Prove this patch series, not what convert would make.")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
-from converter.analyse import names
 from converter.lift import ctypes
 from converter.lift.scope import Declarations
 from converter.scan import Analysis
+from converter.units.names import names
 
 
 def declarations(analysis: Analysis, scheme_name: str) -> Declarations:

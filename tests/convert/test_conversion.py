@@ -149,7 +149,8 @@ STEPS_TREE = {
     "\tpgoff = (address - vma->vm_start) >> PAGE_SHIFT;\n\tpgoff += vma->vm_pgoff;\n\treturn pgoff;\n}\n",
     "include/asm-generic/getorder.h": "static inline __attribute_const__ int get_order(unsigned long size)\n{\n"
     "\tsize--;\n\tsize >>= PAGE_SHIFT;\n\treturn fls64(size);\n}\n",
-    "mm/use.c": """static int map(struct vm_area_struct *vma, struct folio *folio, unsigned long addr, unsigned long size, u64 bytes)
+    "mm/use.c": """static int map(struct vm_area_struct *vma, struct folio *folio, unsigned long addr,
+               unsigned long size, u64 bytes)
 {
 	unsigned long pfn = PFN_DOWN(vma->vm_start);
 

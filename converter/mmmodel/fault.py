@@ -24,16 +24,25 @@ FAULT_AROUND = 16
 
 
 class Result(IntEnum):
-    """How a fault ended (vm_fault_t): fine, SIGSEGV, SIGBUS, or no memory."""
+    """How a fault ended (vm_fault_t): fine, SIGSEGV, SIGBUS, no memory; or it must start again (within this module)."""
 
     OK = 0
     SEGV = 1
     BUS = 2
     OOM = 3
+    RETRY = 4
 
 
 def handle_fault(vma: Vma, n: int, write: bool) -> Result:
     """Resolve an access to entry n (PTE units) of `vma` that its protection allows (handle_mm_fault())."""
+    result = _fault(vma, n, write)
+    while result is Result.RETRY:
+        result = _fault(vma, n, write)
+    return result
+
+
+def _fault(vma: Vma, n: int, write: bool) -> Result:
+    """handle_pte_fault()."""
     mm = vma.mm
     leaf = mm.tables.ensure(n)
     if leaf is None:
@@ -117,19 +126,16 @@ def new_anon_page(vma: Vma, n: int) -> int | None:
 
 
 class _Target(NamedTuple):
-    """Where the anonymous copy of an entry goes: the group from entry `low` on, and a page for it.
-
-    `page` is None if reclaim ran meanwhile: entries may have changed, and the fault must start again.
-    """
+    """Where the anonymous copy of an entry goes: the group from entry `low` on, and a page for it."""
 
     low: int
     entries: list[int]
-    page: int | None
+    page: int
     new: bool
 
 
-def _target(vma: Vma, n: int) -> _Target | None:
-    """The group's own page, or a new one; None without memory."""
+def _target(vma: Vma, n: int) -> _Target | Result:
+    """The group's own page, or a new one; RETRY if reclaim ran for it, as entries may have changed."""
     machine = vma.mm.machine
     low, high = group(vma, n)
     entries = vma.mm.tables.get_range(low, high)
@@ -140,10 +146,10 @@ def _target(vma: Vma, n: int) -> _Target | None:
     generation = machine.reclaims
     page = new_anon_page(vma, n)
     if page is None:
-        return None
+        return Result.OOM
     if machine.reclaims != generation:
         machine.memory.free(page)
-        return _Target(low, entries, None, False)
+        return Result.RETRY
     return _Target(low, entries, page, True)
 
 
@@ -160,11 +166,9 @@ def _anonymous_read(vma: Vma, n: int) -> Result:
 
 def _anonymous_write(vma: Vma, n: int) -> Result:
     found = _target(vma, n)
-    if found is None:
-        return Result.OOM
+    if isinstance(found, Result):
+        return found
     low, entries, page, new = found
-    if page is None:
-        return handle_fault(vma, n, True)
     mm = vma.mm
     machine, tables, shift = mm.machine, mm.tables, mm.geometry.cluster_shift
     mask = (1 << shift) - 1
@@ -207,11 +211,9 @@ def _copy(vma: Vma, n: int, entry: int, alone: bool) -> Result:
     `alone`: the source is a page-cache page, whose siblings must go on seeing what others write to the file.
     """
     found = _target(vma, n)
-    if found is None:
-        return Result.OOM
+    if isinstance(found, Result):
+        return found
     low, entries, page, _ = found
-    if page is None:
-        return handle_fault(vma, n, True)
     mm = vma.mm
     memory, tables, shift = mm.machine.memory, mm.tables, mm.geometry.cluster_shift
     mask = (1 << shift) - 1
@@ -238,17 +240,15 @@ def _file_private_write(vma: Vma, n: int) -> Result:
     if pteoff >= vma.file.pte_count:
         return Result.BUS
     found = _target(vma, n)
-    if found is None:
-        return Result.OOM
+    if isinstance(found, Result):
+        return found
     _, _, page, new = found
-    if page is None:
-        return handle_fault(vma, n, True)
     generation = machine.reclaims
     source = vma.file.page(pteoff >> shift)
     if source is None or machine.reclaims != generation:
         if new:
             machine.memory.free(page)
-        return Result.OOM if source is None else handle_fault(vma, n, True)
+        return Result.OOM if source is None else Result.RETRY
     part = pteoff & ((1 << shift) - 1)
     pfn = (page << shift) + part
     machine.memory.copy((source << shift) + part, pfn)
@@ -302,11 +302,9 @@ def _around(vma: Vma, n: int, low: int, high: int) -> tuple[int, int]:
 def _swap_in(vma: Vma, n: int, entry: int, write: bool) -> Result:
     """do_swap_page(): bring back the part, and the siblings that went out with it."""
     found = _target(vma, n)
-    if found is None:
-        return Result.OOM
+    if isinstance(found, Result):
+        return found
     low, entries, page, _ = found
-    if page is None:
-        return handle_fault(vma, n, write)
     mm = vma.mm
     machine, count = mm.machine, mm.geometry.ptes_per_page
     cluster, brought = (entry >> PFN_SHIFT) // count, 0

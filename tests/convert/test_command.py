@@ -182,7 +182,9 @@ def test_a_patch_goes_to_its_maintainers(pgconv: Run, repository: Path, tmp_path
     assert "fsdevel@lists.example.org" in text
 
 
-def test_the_cover_letter_has_base_totals_and_policy(pgconv: Run, repository: Path, tmp_path: Path, git: Git) -> None:
+def test_the_cover_letter_has_base_totals_and_policy(
+    pgconv: Run, repository: Path, tmp_path: Path, git: Git
+) -> None:
     cover = series(pgconv, repository, tmp_path / "out")[0].read_text()
     assert f"base-commit: {git(repository, 'rev-parse', 'HEAD').strip()}\n" in cover
     assert re.search(r"\d+ uses in\s+\d+ files", cover)

@@ -25,7 +25,6 @@ SCHEMES = sorted(path.stem for path in (RULES / "schemes").glob("*.toml"))
 
 Table = dict[str, Any]
 
-
 def case(entry: Table, name: str) -> Any:
     return pytest.param(entry, id=name)
 

@@ -94,12 +94,17 @@ def _asked(alone: Site, seed: Seed | None, together: Site) -> Demand | None:
     sure = alone.status == "decided" and alone.unit is not None and margin != "contested" and near not in _DISTANT
     if ruled and alone.unit != together.unit:
         hard = seed is not None and (seed.measure == "count" or (seed.measure == "byte" and seed.dimension == "pg"))
-        sure = sure and hard and near in _BESIDE
+        sure = sure and hard and near in _BESIDE and not _constant(alone)
     if sure and alone.unit is not None and not together.policy:
         return Demand(alone.unit, QUANTITIES, alone.confidence, alone.evidence)
     if together.unit is None:
         return None
     return Demand(together.unit, ROLE if ruled or together.policy else OTHERS, together.confidence, together.evidence)
+
+
+def _constant(site: Site) -> bool:
+    """Does the evidence start at a constant? One number can stand for PTEs here and for struct pages there."""
+    return bool(site.evidence) and site.evidence[0].why.split(" ", 1)[0].isupper()
 
 
 _DISTANT = ("remote", "far")

@@ -9,14 +9,14 @@ import typer
 
 from converter import __version__, data
 from converter.commands import baseline, check, ci, convert, explain, merge, progress, report, rules, scan, sim, verify
-from converter.errors import EXIT_INPUT, InputError
+from converter.errors import EXIT_INPUT, EXIT_INTERRUPTED, InputError
 
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Split the kernel's PAGE_SIZE into PTE_SIZE (what one PTE maps) and PG_SIZE (what is allocated).",
-    epilog="Exit codes: 0 done and nothing found, 1 done and something found, 2 could not do it.",
+    epilog="Exit codes: 0 done and nothing found, 1 done and something found, 2 could not do it, 130 interrupted.",
 )
 app.command(name="scan")(scan.scan)
 app.command(name="merge")(merge.merge)
@@ -54,16 +54,20 @@ def main() -> None:
         code = app(standalone_mode=False)
     except InputError as error:
         _fail(str(error))
-    except typer.Abort:
-        _fail("interrupted")
+    except typer.Abort:  # a question that was not answered
+        _fail("interrupted", EXIT_INTERRUPTED)
     except typer.TyperException as error:
-        _fail(f"{error.format_message()} (--help shows what there is)")
-    except KeyboardInterrupt:
-        _fail("interrupted")
+        message = error.format_message()
+        if message.startswith("Usage:"):  # a command without arguments that needs some: its help
+            print(message, file=sys.stderr)
+            sys.exit(EXIT_INPUT)
+        _fail(f"{message} (--help shows what there is)")
     else:
+        if code == EXIT_INTERRUPTED:  # what typer makes of a KeyboardInterrupt
+            _fail("interrupted", EXIT_INTERRUPTED)
         sys.exit(code if isinstance(code, int) else 0)
 
 
-def _fail(message: str) -> None:
+def _fail(message: str, code: int = EXIT_INPUT) -> None:
     print(f"pgconv: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(EXIT_INPUT)
+    sys.exit(code)

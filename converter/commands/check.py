@@ -17,6 +17,7 @@ from converter.commands.common import (
     SchemeName,
     TreePath,
     choose,
+    chosen_paths,
     opened,
     progress,
     within,
@@ -46,6 +47,7 @@ def check(
     choose(format_, FORMATS, "--format")
     chosen = load_scheme(scheme)
     with opened(tree, rev, not no_cache) as (source, cache):
+        places = chosen_paths(source, paths)
         with progress(source.name) as report_progress:
             analysis = examine(source, cache, scheme, jobs, report_progress)
         if not converted(analysis, chosen):
@@ -53,7 +55,7 @@ def check(
                 f"no file defines {chosen.marker}: names of scheme {scheme} may mean something else here"
             )
         report = run(analysis, chosen)
-    sites = tuple(s for s in report.sites if within(s.path, paths))
+    sites = tuple(s for s in report.sites if within(s.path, places))
     report = replace(report, sites=sites, summary=summarise(sites))
     write(output, findings.render(report) if format_ == "text" else render(report, format_))
     if sites:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from converter.errors import InputError
-from converter.tree import Tree, open_tree
+from converter.tree import Tree, check_paths, open_tree
 from converter.tree.cache import Cache, open_cache
 
 TreePath = Annotated[str | None, typer.Argument(help="An unpacked kernel tree, or a git repository (bare too).")]
@@ -31,16 +31,37 @@ NoCache = Annotated[bool, typer.Option("--no-cache", help="Neither read nor writ
 def opened(path: str | None, rev: str | None, cached: bool) -> Iterator[tuple[Tree, Cache]]:
     """The tree and the cache of one command. Raises InputError."""
     if path is None:
-        raise InputError("no tree named; say which kernel tree to read, e.g. pgconv scan linux/")
+        raise InputError("no tree named; say which kernel tree to read; --help shows an example")
     tree = open_tree(path, rev)
     with open_cache(cached) as cache:
         yield tree, cache
 
 
-def within(path: str, paths: Iterable[str] | None) -> bool:
+def inside(path: str) -> str:
+    """A path of the tree in its own form; "" is the whole tree. Raises InputError for one that leads outside."""
+    parts: list[str] = []
+    for part in path.split("/"):
+        if part == "..":
+            if not parts:
+                raise InputError(f"{path}: outside the tree; paths are relative to its top")
+            parts.pop()
+        elif part not in ("", "."):
+            parts.append(part)
+    if path.startswith("/"):
+        raise InputError(f"{path}: outside the tree; paths are relative to its top")
+    return "/".join(parts)
+
+
+def chosen_paths(tree: Tree, paths: Iterable[str] | None) -> tuple[str, ...]:
+    """`paths` as the tree writes them, "" for its top. Raises InputError where the tree has no such file."""
+    wanted = tuple(inside(p) for p in paths or ())
+    check_paths(tree, wanted)
+    return wanted
+
+
+def within(path: str, paths: tuple[str, ...]) -> bool:
     """Is `path` one of `paths` (files and directories of the tree), or are there none?"""
-    wanted = [p.strip("/").removeprefix("./") for p in paths or ()]
-    return not wanted or any(p in ("", ".") or path == p or path.startswith(p + "/") for p in wanted)
+    return not paths or any(not p or path == p or path.startswith(p + "/") for p in paths)
 
 
 def choose(value: str, known: Iterable[str], option: str) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from converter.commands.common import Jobs, NoCache, Revision, SchemeName, TreePath, opened, progress
+from converter.commands.common import Jobs, NoCache, Revision, SchemeName, TreePath, inside, opened, progress
 from converter.convert import inplace, repository, series
 from converter.convert.conversion import Conversion, Options
 from converter.convert.plan import BY, step_macros
@@ -55,7 +55,7 @@ def convert(
             raise InputError(f"--by {name}: not one of {', '.join(BY)}")
     step_macros(step or ())
     with opened(tree, rev, not no_cache) as (source, cache):
-        prefixes = tuple(_inside(p) for p in paths or ())
+        prefixes = tuple(inside(p) for p in paths or ())
         if in_place and not force and repository.is_dirty(source):
             raise InputError(f"{source.name}: tracked files are changed: commit them, or say --force")
         if output is not None:
@@ -80,18 +80,3 @@ def convert(
         print(f"{source.name}: {len(conversion.sites)} uses converted, {len(files)} files changed", file=sys.stderr)
     else:
         write(None, b"".join(f.diff() for f in conversion.files()))
-
-
-def _inside(path: str) -> str:
-    """A path of the tree in its own form; "" is the whole tree. Raises InputError for one that leads outside."""
-    parts: list[str] = []
-    for part in path.split("/"):
-        if part == "..":
-            if not parts:
-                raise InputError(f"{path}: outside the tree; paths are relative to its top")
-            parts.pop()
-        elif part not in ("", "."):
-            parts.append(part)
-    if path.startswith("/"):
-        raise InputError(f"{path}: outside the tree; paths are relative to its top")
-    return "/".join(parts)

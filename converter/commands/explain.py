@@ -81,9 +81,10 @@ def gaps_(
         report = decide(analysis, chosen)
         solution = solved(analysis, chosen)
         found = gaps(solution, _open_nodes(analysis, report.sites, solution).values())
-    rows = [f"{g.uses:6}  {g.spoken:48}  {g.key}" for g in found[:top]]
-    head = f"{len(found):,} quantities without a unit stand near open uses; a signature for one would reach:"
-    write(output, "\n".join([head, f"{'uses':>6}  {'quantity':48}  key", *rows, ""]).encode())
+    width = min(max((len(g.spoken) for g in found[:top]), default=8), 44)
+    rows = [f"{g.uses:6}  {g.spoken:{width}}  {g.key}" for g in found[:top]]
+    head = f"{len(found):,} quantities without a unit stand near open uses; signatures would reach:"
+    write(output, "\n".join([head, f"{'uses':>6}  {'quantity':{width}}  key", *rows, ""]).encode())
 
 
 def _open_nodes(analysis: Analysis, sites: tuple[Site, ...], solution: Solution) -> dict[tuple[str, int, int], int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import Annotated
 
 import typer
@@ -12,6 +13,8 @@ from converter.commands.common import Output, SchemeName
 from converter.report.output import write
 from converter.units.signatures import signatures
 from converter.vocabulary import scheme as load_scheme
+
+_INDENT = " " * 4
 
 
 def rules(
@@ -29,7 +32,10 @@ def rules(
     measured = confidence()
     loaded = load_rules().rules
     if not stats:
-        rows = [f"{r.id:24} {r.role:18} {r.unit:17} {r.why}" for r in loaded.values()]
+        rows = []
+        for r in loaded.values():
+            why = fill(r.why, 80, initial_indent=_INDENT, subsequent_indent=_INDENT)
+            rows.append(f"{r.id:28} {r.role:19} {r.unit}\n{why}")
         seeds = len(signatures().seeds)
         head = f"{len(rows)} role rules, {seeds:,} seeds; scheme {chosen.scheme} says where a unit is a choice"
         write(output, "\n".join([head, "", *rows, ""]).encode())
@@ -39,7 +45,7 @@ def rules(
     rows = []
     for kind in sorted(kinds, key=lambda k: (-(known[k].n if k in known else 0), k)):
         n, right = (known[kind].n, known[kind].right) if kind in known else (0, 0)
-        rows.append(f"{kind:36} {n:5} {right:5}  {measured.of(kind):.3f}{'' if n else '  (not measured: the prior)'}")
+        rows.append(f"{kind:36} {n:5} {right:5}  {measured.of(kind):.3f}{'' if n else '  (not measured: a prior)'}")
     limits = ", ".join(f"{unit} {share}" for unit, share in sorted(chosen.threshold.items()))
-    head = f"{'kind of evidence':36} {'uses':>5} {'right':>5}  confidence (decided above: {limits})"
-    write(output, "\n".join([head, *rows, ""]).encode())
+    head = f"{'kind of evidence':36} {'uses':>5} {'right':>5}  confidence"
+    write(output, "\n".join([head, *rows, "", f"decided from a confidence of: {limits}", ""]).encode())

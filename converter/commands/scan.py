@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from converter.classify.record import Report, Site, summarise
+from converter.classify.record import OPEN, STATUSES, Report, Site, summarise
+from converter.classify.roles import rules
 from converter.commands.common import (
     Jobs,
     NoCache,
@@ -19,6 +20,7 @@ from converter.commands.common import (
     SchemeName,
     TreePath,
     choose,
+    chosen_paths,
     opened,
     progress,
     within,
@@ -27,8 +29,8 @@ from converter.errors import InputError
 from converter.report import FORMATS, render
 from converter.report.output import write
 from converter.report.text import show
+from converter.vocabulary import UNITS, vocabulary
 from converter.vocabulary import scheme as load_scheme
-from converter.vocabulary import vocabulary
 
 
 def scan(
@@ -67,6 +69,10 @@ def scan(
         write(output, _vocabulary(scheme).encode())
         return
     choose(format_, FORMATS, "--format")
+    if status is not None:
+        choose(status, (*STATUSES, "open"), "--status")
+    if unit is not None:
+        choose(unit, UNITS, "--unit")
     if shard is not None:
         if output is None or paths or status or unit or role or what_if or tree_macros:
             raise InputError("--shard makes a part for pgconv merge: name its file with -o, and choose sites there")
@@ -78,12 +84,15 @@ def scan(
         from converter.treemacros import table, with_macros
         from converter.treemacros import tree_macros as find_macros
 
+        places = chosen_paths(source, paths)
         with progress(source.name) as report_progress:
             report = run(source, cache, scheme, jobs, report_progress, None)
             tried = run(source, cache, scheme, jobs, report_progress, what_if) if what_if is not None else None
             if tree_macros or show_vocabulary:
                 found = find_macros(examine(source, cache, scheme, jobs), report, jobs, report_progress)
                 report = with_macros(report, found)
+        if role is not None:
+            choose(role, sorted({r.role for r in rules().rules.values()} | report.summary["role"].keys()), "--role")
         warnings = cache.warnings
     if show_vocabulary:
         write(output, f"{_vocabulary(scheme)}\nmacros of {source.name}\n\n{_columns(table(found))}".encode())
@@ -91,7 +100,7 @@ def scan(
     if tried is not None:
         write(output, _difference(report, tried).encode())
         return
-    chosen = _restricted(replace(report, warnings=(*report.warnings, *warnings)), paths, status, unit, role)
+    chosen = _restricted(replace(report, warnings=(*report.warnings, *warnings)), places, status, unit, role)
     if format_ == "text" and output is None and sys.stdout.isatty():
         show(chosen, Console())
     else:
@@ -111,13 +120,13 @@ def _share(
 
 
 def _restricted(
-    report: Report, paths: list[str] | None, status: str | None, unit: str | None, role: str | None
+    report: Report, paths: tuple[str, ...], status: str | None, unit: str | None, role: str | None
 ) -> Report:
     def wanted(s: Site) -> bool:
         if not within(s.path, paths):
             return False
         if status == "open":
-            if s.status not in ("review", "logic"):
+            if s.status not in OPEN:
                 return False
         elif status is not None and s.status != status:
             return False

@@ -16,7 +16,7 @@ from converter.convert.sources import read_scanned
 from converter.convert.steps import prepare_steps
 from converter.convert.taken import own_names
 from converter.errors import InputError
-from converter.tree import Tree, shown
+from converter.tree import Tree, check_paths, shown
 from converter.vocabulary import scheme
 
 _NAMED = 20
@@ -59,9 +59,7 @@ class Conversion:
         self._definers = decided.definers
         self._spoken = decided.spoken
         self._entries = {e.path: e for e in tree.entries}
-        for p in options.prefixes:
-            if not any(path == p or path.startswith(p + "/") for path in self._entries):
-                raise InputError(f"{shown(p)}: no file of the tree that is scanned")
+        check_paths(tree, options.prefixes)
 
     @cached_property
     def sites(self) -> tuple[Site, ...]:

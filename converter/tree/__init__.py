@@ -2,6 +2,6 @@
 
 from converter.tree.entry import Entry, Reader, Tree, Unreadable
 from converter.tree.problems import Problems, shown
-from converter.tree.source import open_tree
+from converter.tree.source import check_paths, open_tree
 
-__all__ = ["Entry", "Problems", "Reader", "Tree", "Unreadable", "open_tree", "shown"]
+__all__ = ["Entry", "Problems", "Reader", "Tree", "Unreadable", "check_paths", "open_tree", "shown"]

@@ -1,6 +1,7 @@
 """From what the user names to a tree."""
 
 import os
+from collections.abc import Iterable
 
 from converter.errors import InputError
 from converter.tree.entry import Tree
@@ -24,3 +25,10 @@ def open_tree(path: str | os.PathLike[str], rev: str | None = None) -> Tree:
     if is_bare(name) and not os.path.lexists(os.path.join(name, "Makefile")):
         return open_revision(name, "HEAD")
     return open_files(name)
+
+
+def check_paths(tree: Tree, paths: Iterable[str]) -> None:
+    """Raises InputError where one of `paths` (without a final slash; "" is all) is no scanned file or directory."""
+    for p in paths:
+        if p and not any(e.path == p or e.path.startswith(p + "/") for e in tree.entries):
+            raise InputError(f"{shown(p)}: no file of the tree that is scanned")

@@ -104,7 +104,8 @@ def test_check_of_converted_code_exits_1_with_both_sides(pgconv: Run, tmp_path: 
 
 def test_rules_stats_prints_the_measured_shares(pgconv: Run) -> None:
     lines = pgconv("rules", "--stats").stdout.splitlines()
-    assert "decided above" in lines[0]
+    assert lines[0].split() == ["kind", "of", "evidence", "uses", "right", "confidence"]
+    assert "decided from a confidence of: pg 0." in lines[-1]
     assert any(line.startswith("units:pte:near:alone") for line in lines)
 
 

@@ -314,11 +314,11 @@ def endless(make_tree: Make, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process.communicate()
 
 
-def test_ctrl_c_ends_everything_without_a_word(endless: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_ctrl_c_ends_everything_with_one_line(endless: subprocess.Popen[str], tmp_path: Path) -> None:
     wait_for(lambda: len(group(endless.pid)) >= 4)  # scan, fork server, two workers
     os.killpg(endless.pid, signal.SIGINT)
     output, errors = endless.communicate(timeout=20)
-    assert (output, errors, endless.returncode) == ("", "", 130)
+    assert (output, errors, endless.returncode) == ("", "pgconv: interrupted\n", 130)
     wait_for(lambda: not group(endless.pid))
     assert not (tmp_path / "report.json").exists()
 

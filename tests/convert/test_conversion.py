@@ -223,7 +223,7 @@ def test_a_copied_function_uses_the_field_s_name_in_this_series(stepped: Stepped
 
 
 def test_later_kernels_get_both_sizes_in_one_header(tmp_path: Path) -> None:
-    """Since Linux 6.14 (commit 365841e1a7ad) include/vdso/page.h defines the page size for all architectures."""
+    """There include/vdso/page.h defines the page size for all architectures."""
     header = tmp_path / "include/vdso/page.h"
     header.parent.mkdir(parents=True)
     (tmp_path / "Makefile").write_text("VERSION = 7\nPATCHLEVEL = 2\n")

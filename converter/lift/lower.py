@@ -173,7 +173,7 @@ class Lower:
     def converted(self, v: Value, t: CType) -> Value:
         """v as C converts it to type t."""
         if t == BOOL:
-            return v if v.truth else Value(self._truth(v), BOOL, truth=True)
+            return replace(v, type=BOOL) if v.truth else Value(self._truth(v), BOOL, truth=True)
         if v.literal is not None and t.holds(v.literal):
             return replace(v, type=t)
         code = self._full(v)

@@ -33,11 +33,6 @@ def is_dirty(tree: Tree) -> bool:
     return bool(answer.stdout.strip())
 
 
-def is_tracked(tree: Tree) -> bool:
-    """Is the tree a git work tree, so that git can undo a conversion in place?"""
-    return tree.revision is None and git_directory(tree.root) is not None
-
-
 def user(tree: Tree) -> str | None:
     """`Name <address>` as git's configuration has it, for this repository or for the user; None where it has none."""
     directory = git_directory(tree.root)

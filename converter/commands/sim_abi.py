@@ -67,6 +67,8 @@ def _lines(report: oracle.Report, difference: oracle.Difference | None, sizes: t
         f"{tally.compared} comparisons of all that a process sees: maps equal without joining adjacent lines in"
         f" {tally.maps_equal_unjoined / compared:.2%}, mincore(2) equal in {tally.mincore_equal / compared:.2%}",
     ]
+    if tally.in_swap:
+        lines.append(f"{tally.in_swap} times a page was in the kernel's swap")
     lines += ["answers, the same on both sides:", *_answers(tally)]
     if not report.brk:
         lines.append("brk(2) was left out: this machine does not let a process move its heap (prctl PR_SET_MM_MAP)")
@@ -132,6 +134,7 @@ def _as_json(report: oracle.Report, difference: oracle.Difference | None, sizes:
         "compared": tally.compared,
         "maps_equal_unjoined": tally.maps_equal_unjoined,
         "mincore_equal": tally.mincore_equal,
+        "in_swap": tally.in_swap,
         "strays": report.strays,
         "brk": report.brk,
         "difference": found,

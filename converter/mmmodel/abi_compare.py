@@ -10,6 +10,11 @@ that lives, whoever acted:
   model must have too, and an anonymous page of PG_SIZE may be in the model only if a part of it is, or once was,
   resident in the kernel: a page brings its neighbours in, but none comes by itself. Not compared is a clean page of the
   page cache where the kernel is free to drop it, or to keep it in spite of MADV_PAGEOUT.
+
+On a machine with swap MADV_PAGEOUT asks the kernel to send memory there, which it may do, do later or not do. So in a
+program that has paged out residency is not compared, nor what brought a page there. What the kernel has in swap the
+model must have too, in memory or in swap; its bytes are compared each tenth operation and at the end of the program, as
+looking brings them back.
 """
 
 import errno
@@ -22,11 +27,13 @@ from converter.mmmodel.abi_program import ARENA_PAGES, ARENA_SIZE, PAGE, Op
 from converter.mmmodel.abi_worker import STRAY
 from converter.mmmodel.mm import MM
 from converter.mmmodel.pagecache import File
-from converter.mmmodel.pagetable import PFN_SHIFT
+from converter.mmmodel.pagetable import PFN_SHIFT, PRESENT
 from converter.mmmodel.physmem import ANON, DIRTY, FILE
 from converter.mmmodel.uapi import MADV_PAGEOUT
 
 _CHECK_EVERY = 50
+_BRING_BACK_EVERY = 10
+_SWAP = 64 << 20
 _ZEROS = bytes(PAGE)
 _CHANGES_FILES = frozenset(("write", "madvise"))
 
@@ -37,7 +44,7 @@ class Tally:
 
     answers: by (name, errno), 0 where it succeeded.
     Each comparison looks at the maps lines, every page's bytes, and mincore(2). Counted are those where the lines were
-    equal without being joined, and those where mincore gave the same bytes.
+    equal without being joined, and those where mincore gave the same bytes. in_swap: pages seen in the kernel's swap.
     """
 
     operations: int = 0
@@ -45,6 +52,7 @@ class Tally:
     compared: int = 0
     maps_equal_unjoined: int = 0
     mincore_equal: int = 0
+    in_swap: int = 0
 
     @property
     def errors(self) -> int:
@@ -58,6 +66,7 @@ class Tally:
         self.compared += other.compared
         self.maps_equal_unjoined += other.maps_equal_unjoined
         self.mincore_equal += other.mincore_equal
+        self.in_swap += other.in_swap
 
 
 class Pair:
@@ -65,7 +74,7 @@ class Pair:
 
     def __init__(self, kernel: Kernel, setup: Setup) -> None:
         self.kernel = kernel
-        self.model = ModelSide(setup)
+        self.model = ModelSide(setup, max(_SWAP, 64 << setup.geometry.pg_shift) if kernel.has_swap else 0)
         self.tally = Tally()
         self.stray = False  # the kernel's side is no longer comparable: the program ends here
         self._exact = setup.geometry.ptes_per_page == 1
@@ -106,15 +115,28 @@ class Pair:
     def finish(self) -> str | None:
         """Check the model, and see that nothing of it is left after exit."""
         self.model.machine.check()
+        if self._may_swap:
+            for process in self.model.processes:
+                self.kernel.bring_back(process)
+                difference = self._compare_process(process, {})
+                if difference:
+                    return difference
         for mm in list(self.model.processes.values()):
             mm.exit()
         self.model.machine.check()
         used = self.model.machine.memory_use()
         return f"the model leaks {used}" if used["anon"] or used["tables"] else None
 
+    @property
+    def _may_swap(self) -> bool:
+        """May memory of this program be in the kernel's swap?"""
+        return self.kernel.has_swap and self._paged_out
+
     def _compare(self, op: Op) -> str | None:
         present: dict[int, bool] = {}
         for process in self.model.processes:
+            if self._may_swap and self.tally.operations % _BRING_BACK_EVERY == 0:
+                self.kernel.bring_back(process)
             difference = self._compare_process(process, present)
             if difference:
                 return difference
@@ -141,7 +163,7 @@ class Pair:
         """An anonymous page of the model of which the kernel has no part and never had one."""
         seen = {page for page, witnessed in present.items() if witnessed or page in self._explained}
         self._explained = seen
-        if len(seen) == len(present):
+        if len(seen) == len(present) or self._may_swap:
             return None
         return f"page {min(present.keys() - seen)} of the model has no part that the kernel ever had resident"
 
@@ -160,24 +182,36 @@ class Pair:
         """The bytes of every page; notes in `present` the anonymous pages (PG units): has the kernel a part of it?"""
         mm, base = self.model.processes[process], self.model.base
         memory, real = self.model.machine.memory, self.kernel.pages(process)
+        in_swap = self.kernel.swapped(process) if self._may_swap else frozenset[int]()
+        self.tally.in_swap += len(in_swap)
         shift = PFN_SHIFT + mm.geometry.cluster_shift
         for vma in mm.vmas.over(base, base + ARENA_SIZE):
             start, end = max(vma.start, base), min(vma.end, base + ARENA_SIZE)
             page, pteoff = (start - base) // PAGE, vma.offset_of(start)
             for i, entry in enumerate(mm.tables.get_range(start // PAGE, end // PAGE)):
                 theirs = real.get(page + i)
-                if entry and memory.kind_at[entry >> shift] == ANON:
-                    present[entry >> shift] = theirs is not None or present.get(entry >> shift, False)
-                if theirs is None and not entry:
+                swapped = page + i in in_swap
+                if entry & PRESENT and memory.kind_at[entry >> shift] == ANON:
+                    witnessed = theirs is not None or swapped
+                    present[entry >> shift] = witnessed or present.get(entry >> shift, False)
+                if swapped and not entry:
+                    return f"process {process}: page {page + i} is in swap on the kernel, not there on the model"
+                if swapped or (theirs is None and not entry):
                     continue
                 unmapped = _unmapped_bytes(vma.file, pteoff + i)
-                ours = memory.data.get(entry >> PFN_SHIFT, _ZEROS) if entry else unmapped
+                ours = self._held(entry) if entry else unmapped
                 if theirs is None:
                     theirs = unmapped
                 if ours != theirs:
                     held = f"{_bytes(theirs)} on the kernel, {_bytes(ours)} on the model"
                     return f"process {process}: page {page + i} holds {held}"
         return None
+
+    def _held(self, entry: int) -> bytes | bytearray:
+        """The bytes that a page-table entry stands for, in memory or in swap."""
+        machine = self.model.machine
+        held = machine.memory.data if entry & PRESENT else machine.swap.data
+        return held.get(entry >> PFN_SHIFT, _ZEROS)
 
     def _compare_residency(self, process: int) -> str | None:
         mm, base = self.model.processes[process], self.model.base
@@ -192,6 +226,8 @@ class Pair:
         theirs = self.kernel.residency(process, mapped)
         if theirs == ours:
             self.tally.mincore_equal += 1
+            return None
+        if self._may_swap:
             return None
         for page in range(ARENA_PAGES):
             differs = theirs[page] != ours[page] and (self._exact or theirs[page])

@@ -23,6 +23,7 @@ _PR_SET_THP_DISABLE = 41
 _MAPS_CHUNK = 1 << 16
 _RESERVE = uapi.MAP_PRIVATE | uapi.MAP_ANONYMOUS | uapi.MAP_NORESERVE | uapi.MAP_FIXED_NOREPLACE
 _PRESENT = np.uint64(1 << 63)
+_SWAPPED = np.uint64(1 << 62)
 
 
 class MapsLine(NamedTuple):
@@ -47,6 +48,12 @@ def older_than_the_rules() -> bool:
     """True on a kernel before Linux 6.17, whose mremap(2) differs in corners from what the model does."""
     major, minor = os.uname().release.split(".")[:2]
     return (int(major), int(minor)) < (6, 17)
+
+
+def _has_swap() -> bool:
+    """Can the kernel send anonymous memory to swap?"""
+    with open("/proc/swaps") as file:
+        return len(file.readlines()) > 1
 
 
 class _Eyes:
@@ -83,14 +90,14 @@ class _Eyes:
             self._lines = _parse_maps(raw, self._base)
         return self._lines
 
-    def present(self) -> list[int]:
-        """Page numbers in the arena whose PTE is present."""
+    def entries(self, kind: np.uint64) -> list[int]:
+        """Page numbers in the arena whose pagemap entry has the bit: the PTE is present, or holds a swap slot."""
         entries = np.frombuffer(os.pread(self._pagemap, ARENA_PAGES * 8, self._base // PAGE * 8), dtype=np.uint64)
-        found: list[int] = np.flatnonzero(entries & _PRESENT).tolist()
+        found: list[int] = np.flatnonzero(entries & kind).tolist()
         return found
 
     def pages(self, present: list[int]) -> dict[int, bytes]:
-        """The bytes of pages whose PTE is present, whatever their protection."""
+        """The bytes of these pages, whatever their protection; one in swap comes back by that."""
         found = {}
         i = 0
         while i < len(present):
@@ -132,6 +139,7 @@ class Kernel:
         self._worker = Worker(self._libc, base)
         self._worker.make_attic()
         self.brk_works = self._worker.brk_works()
+        self.has_swap = _has_swap()
         self._eyes = {0: _Eyes(os.getpid(), base)}
         self._pidfds: dict[int, int] = {}
         self.reset()
@@ -200,7 +208,16 @@ class Kernel:
     def pages(self, process: int) -> dict[int, bytes]:
         """The bytes of each arena page whose PTE is present."""
         eyes = self._eyes[process]
-        return eyes.pages(eyes.present())
+        return eyes.pages(eyes.entries(_PRESENT))
+
+    def swapped(self, process: int) -> frozenset[int]:
+        """The arena pages whose PTE holds a swap slot."""
+        return frozenset(self._eyes[process].entries(_SWAPPED))
+
+    def bring_back(self, process: int) -> None:
+        """Read what is in swap, so that `pages` sees it."""
+        eyes = self._eyes[process]
+        eyes.pages(eyes.entries(_SWAPPED))
 
     def residency(self, process: int, mapped: int) -> bytes:
         """One byte, 0 or 1, for each page of the arena, by mincore(2) over the pages whose bit in `mapped` is set."""

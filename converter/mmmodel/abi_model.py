@@ -32,12 +32,12 @@ def describe(setup: Setup) -> str:
 
 
 class ModelSide:
-    """The program on the model."""
+    """The program on the model; `swap`: bytes of it."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: Setup, swap: int = 0) -> None:
         self.base = setup.base
         ram = max(_MACHINE_BYTES, _MACHINE_PAGES << setup.geometry.pg_shift)
-        self.machine = Machine(setup.geometry, ram=ram, tables=setup.tables, crossing=setup.crossing)
+        self.machine = Machine(setup.geometry, ram=ram, swap=swap, tables=setup.tables, crossing=setup.crossing)
         last = len(FILE_SIZES) - 1
         self.files = [
             self.machine.file(file_content(i), f"file{i}", i != last, "tmpfs") for i in range(len(FILE_SIZES))

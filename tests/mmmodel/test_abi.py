@@ -19,14 +19,14 @@ from typer.testing import CliRunner
 
 from converter.commands import sim_abi
 from converter.errors import InputError
-from converter.mmmodel import abi, fault, uapi
+from converter.mmmodel import abi, fault, reclaim, uapi, zap
 from converter.mmmodel.abi import Difference
-from converter.mmmodel.abi_kernel import older_than_the_rules, require_linux
+from converter.mmmodel.abi_kernel import Kernel, older_than_the_rules, require_linux
 from converter.mmmodel.abi_model import Setup
 from converter.mmmodel.abi_print import c_source, python_source
 from converter.mmmodel.abi_program import ARENA_PAGES, BOUNDARIES, OPERATIONS, PAGE, Op
 from converter.mmmodel.geometry import Geometry
-from converter.mmmodel.mm import MM
+from converter.mmmodel.mm import MM, Machine
 from converter.mmmodel.physmem import PhysicalMemory
 
 MIDDLE = BOUNDARIES[-1][1]
@@ -232,6 +232,64 @@ def test_memory_that_no_fault_asked_for_is_found(monkeypatch: pytest.MonkeyPatch
     said = abi.run_program(Setup(Geometry.parse("64K"), "packed", "naive", MIDDLE), program).said
     assert said is not None
     assert "no part that the kernel ever had" in said
+
+
+class Swapping(Kernel):
+    """A kernel that seems to have sent to swap each page of an MADV_PAGEOUT: tests may not turn swap on."""
+
+    def __init__(self, base: int) -> None:
+        super().__init__(base)
+        self.has_swap = True
+        self._hidden: set[int] = set()
+
+    def run(self, op: Op) -> tuple[int, bytes]:
+        self._hidden.clear()
+        if op.name == "madvise" and op.args[2] == uapi.MADV_PAGEOUT:
+            self._hidden = set(range(op.args[0] // PAGE, (op.args[0] + op.args[1]) // PAGE))
+        return super().run(op)
+
+    def pages(self, process: int) -> dict[int, bytes]:
+        return {page: data for page, data in super().pages(process).items() if page not in self._hidden}
+
+    def swapped(self, process: int) -> frozenset[int]:
+        return frozenset(super().pages(process).keys() & self._hidden)
+
+    def bring_back(self, process: int) -> None:
+        self._hidden.clear()
+
+
+SENT_TO_SWAP = reclaim.evict_anon
+PAGED_OUT = [
+    Op(0, "mmap", (0, 4 * PAGE, 3, 0x32, -1, 0, 0)),
+    Op(0, "write", (PAGE, 8, 7)),
+    Op(0, "madvise", (0, 4 * PAGE, uapi.MADV_PAGEOUT)),
+]
+
+
+def losing_bytes(machine: Machine, page: int) -> bool:
+    """Send a page to swap without what it holds."""
+    done = SENT_TO_SWAP(machine, page)
+    machine.swap.data.clear()
+    return done
+
+
+@pytest.mark.parametrize("size", ["4K", "64K"])
+def test_memory_in_swap_is_compared_when_it_comes_back(monkeypatch: pytest.MonkeyPatch, size: str) -> None:
+    monkeypatch.setattr(abi, "Kernel", Swapping)
+    setup = Setup(Geometry.parse(size), "packed", "naive", MIDDLE)
+    outcome = abi.run_program(setup, PAGED_OUT)
+    assert outcome.said is None
+    assert outcome.tally.in_swap == 1
+    monkeypatch.setattr(reclaim, "evict_anon", losing_bytes)
+    said = abi.run_program(setup, PAGED_OUT).said
+    assert said == "process 0: page 1 holds 0707070707070707 at +0 on the kernel, zeros on the model"
+
+
+def test_memory_in_swap_that_the_model_does_not_have_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(abi, "Kernel", Swapping)
+    monkeypatch.setattr(reclaim, "page_out", zap.zap)
+    said = abi.run_program(Setup(Geometry(), "packed", "naive", MIDDLE), PAGED_OUT).said
+    assert said == "process 0: page 1 is in swap on the kernel, not there on the model"
 
 
 def command() -> typer.Typer:

@@ -20,6 +20,7 @@ from converter.tree import Tree, open_tree
 from converter.tree.cache import Cache
 from converter.verify import arithmetic, boot, objects, split, units
 from converter.verify.kbuild import Config, Consent, Workshop, workshop
+from converter.verify.left import vanishing
 from converter.verify.needs import Kernel, builds
 from converter.verify.renames import as_written
 from converter.verify.result import Result
@@ -117,7 +118,7 @@ def _objects(ladder: Ladder) -> Result:
 
 def _split(ladder: Ladder) -> Result:
     asked = ladder.asked
-    if not split.vanishing(asked.scheme):
+    if not vanishing(asked.scheme):
         raise InputError(f"level split: scheme {asked.scheme.scheme} keeps PAGE_SIZE, so no build tells what is left")
     ladder.shop.state("converted", ladder.files)
     converted = open_tree(str(ladder.shop.copy.source), None)

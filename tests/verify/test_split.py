@@ -12,7 +12,7 @@ from converter.classify.record import Site
 from converter.convert.decisions import decisions
 from converter.tree import Tree, open_tree
 from converter.tree.cache import open_cache
-from converter.verify import split
+from converter.verify import left, split
 from converter.verify.kbuild import Workshop
 from converter.verify.result import FAILED, NOT_COVERED, PASSED, Item, Result
 from converter.vocabulary import scheme
@@ -125,11 +125,47 @@ def test_a_use_that_a_macro_pastes_is_found_in_its_call(shop: Workshop, tree: Tr
     assert [(i.outcome, i.line) for i in result.items if i.path == "mm/mremap.c"] == [(PASSED, 7)]
 
 
-def test_what_is_left_in_assembler_is_found_after_the_preprocessor() -> None:
-    text = ['# 1 "/src/arch/x86/a.S"', "mov $1, %eax", "add $PGCONV_LEFT_PAGE_SIZE_3, %eax"]
-    assert list(split.tokens(text, "/src/")) == [split.Use("arch/x86/a.S", 2, 0, "PAGE_SIZE")]
+ENTRY = """
+#include "../entry/calling.h"
+#if PAGE_SHIFT > 12
+	nop
+#endif
+entry:
+	mov $(USER_BIT), %eax
+	mov $(USER_BIT), %ebx
+"""
+
+
+def test_what_is_left_in_assembler_is_found_where_it_is_written(
+    place: Path, shop: Workshop, tree: Tree, files: Mapping[str, bytes]
+) -> None:
+    (place / "arch/x86/entry").mkdir()
+    (place / "arch/x86/entry/entry.S").write_text(ENTRY)
+    (place / "arch/x86/entry/calling.h").write_text("#define USER_BIT PAGE_SHIFT /* PAGE_SIZE */\n")
+    makefile = place / "Makefile"
+    makefile.write_text(makefile.read_text().replace("OBJECTS := ", "OBJECTS := arch/x86/entry/entry.o "))
+    shop.copy.refresh()
+    changed = {p: c for p, c in files.items() if not p.startswith("arch/x86/entry/")}
+    result = run(shop, open_tree(str(place), None), changed, sites(shop, changed))
+    assert [(i.outcome, i.path, i.line) for i in result.items if "/entry/" in i.path] == [
+        (PASSED, "arch/x86/entry/calling.h", 1), (PASSED, "arch/x86/entry/entry.S", 3),
+    ]  # fmt: skip
+
+
+def test_a_use_in_a_header_for_user_space_is_known_as_such(
+    place: Path, shop: Workshop, files: Mapping[str, bytes]
+) -> None:
+    (place / "include/uapi/linux").mkdir(parents=True)
+    (place / "include/uapi/linux/limits.h").write_text("#define LONGEST (PAGE_SIZE * 32)\n")
+    text = b"#include <uapi/linux/limits.h>\nlong f(void)\n{\n\treturn LONGEST;\n}\n"
+    shop.copy.refresh()
+    changed = {**files, "mm/mremap.c": b"#include <linux/mm.h>\n" + text}
+    result = run(shop, open_tree(str(place), None), changed, sites(shop, changed))
+    assert [(i.outcome, i.line, i.what) for i in result.items if "/uapi/" in i.path] == [
+        (PASSED, 1, "PAGE_SIZE is left: text of the user-space ABI, which the kernel includes")
+    ]
 
 
 def test_a_scheme_that_keeps_the_family_has_nothing_to_name() -> None:
-    assert split.vanishing(scheme("mmupage")) == []
-    assert "PAGE_SIZE" in split.vanishing(scheme("pte-pg"))
+    assert left.vanishing(scheme("mmupage")) == []
+    assert "PAGE_SIZE" in left.vanishing(scheme("pte-pg"))

@@ -26,8 +26,8 @@ from converter.mmmodel.vma import (
     VM_WIPEONFORK,
     VM_WRITE,
     Vma,
-    modify,
 )
+from converter.mmmodel.vma_change import modify
 
 if TYPE_CHECKING:
     from converter.mmmodel.mm import MM

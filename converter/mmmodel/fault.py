@@ -9,12 +9,13 @@ faulting part is copied into it, never the whole page, since its other parts may
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from converter.mmmodel.anon_vma import prepare_anon_vma
 from converter.mmmodel.geometry import ENTRIES
 from converter.mmmodel.pagetable import ACCESSED, DIRTY, ENTRY_MASK, PFN_SHIFT, PRESENT, WRITABLE
 from converter.mmmodel.physmem import ANON, EXCLUSIVE
 from converter.mmmodel.physmem import DIRTY as PAGE_DIRTY
 from converter.mmmodel.rmap import mapped_only_by
-from converter.mmmodel.vma import VM_SHARED, Vma, prepare_anon_vma
+from converter.mmmodel.vma import VM_SHARED, Vma
 
 if TYPE_CHECKING:
     from converter.mmmodel.mm import Machine

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from converter.mmmodel import zap
+from converter.mmmodel.anon_vma import anon_vma_fork
 from converter.mmmodel.pagetable import PFN_SHIFT, PRESENT, WRITABLE
 from converter.mmmodel.physmem import ANON, EXCLUSIVE
-from converter.mmmodel.vma import VM_DONTCOPY, VM_LOCKED, VM_WIPEONFORK, Vma, anon_vma_fork, link, unlink
+from converter.mmmodel.vma import VM_DONTCOPY, VM_LOCKED, VM_WIPEONFORK, Vma
+from converter.mmmodel.vma_change import link, unlink
 
 if TYPE_CHECKING:
     from converter.mmmodel.mm import MM

@@ -7,6 +7,7 @@ import errno
 from typing import TYPE_CHECKING
 
 from converter.mmmodel import populate, uapi, zap
+from converter.mmmodel.anon_vma import prepare_anon_vma
 from converter.mmmodel.pagecache import File
 from converter.mmmodel.vma import (
     VM_ACCESS_FLAGS,
@@ -23,13 +24,8 @@ from converter.mmmodel.vma import (
     VM_WRITE,
     Vma,
     flags_of_prot,
-    link,
-    merge_new,
-    modify,
-    prepare_anon_vma,
-    split,
-    unlink,
 )
+from converter.mmmodel.vma_change import link, merge_new, modify, split, unlink
 
 if TYPE_CHECKING:
     from converter.mmmodel.mm import MM

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from converter.mmmodel import mapping
+from converter.mmmodel.anon_vma import prepare_anon_vma
 from converter.mmmodel.buddy import Pages
 from converter.mmmodel.fault import Result, handle_fault
 from converter.mmmodel.geometry import ENTRIES, ENTRIES_SHIFT
 from converter.mmmodel.pagetable import ACCESSED, DIRTY, ENTRY_MASK, PFN_SHIFT, PRESENT, WRITABLE, Entries
 from converter.mmmodel.physmem import ANON, EXCLUSIVE
-from converter.mmmodel.vma import VM_ACCESS_FLAGS, VM_SHARED, VM_WRITE, Vma, prepare_anon_vma
+from converter.mmmodel.vma import VM_ACCESS_FLAGS, VM_SHARED, VM_WRITE, Vma
 
 if TYPE_CHECKING:
     from converter.mmmodel.mm import MM

@@ -8,18 +8,11 @@ import errno
 from typing import TYPE_CHECKING
 
 from converter.mmmodel import mapping, populate, uapi
+from converter.mmmodel.anon_vma import anon_vma_clone, unlink_anon_vmas
 from converter.mmmodel.geometry import ENTRIES, ENTRIES_SHIFT
 from converter.mmmodel.pagetable import ENTRY_MASK
-from converter.mmmodel.vma import (
-    VM_LOCKED,
-    VM_MAYSHARE,
-    VM_SHARED,
-    Vma,
-    anon_vma_clone,
-    link,
-    merge_new,
-    unlink_anon_vmas,
-)
+from converter.mmmodel.vma import VM_LOCKED, VM_MAYSHARE, VM_SHARED, Vma
+from converter.mmmodel.vma_change import link, merge_new
 
 if TYPE_CHECKING:
     from converter.mmmodel.mm import MM

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -72,11 +75,23 @@ def convert(
     options = Options("review" in (include or ()), tuple(step or ()), tuple(p for p in prefixes if p), prepare)
     conversion = Conversion(source, decided, options)
     if output is not None:
-        written = series.write(conversion, output, parts, author)
+        with _stoppable():
+            written = series.write(conversion, output, parts, author)
         print(f"{output}: {written.patches} patches, {written.uses} uses in {written.files} files", file=sys.stderr)
     elif in_place:
         files = conversion.files()
-        inplace.write(source, files)
+        with _stoppable():
+            inplace.write(source, files)
         print(f"{source.name}: {len(conversion.sites)} uses converted, {len(files)} files changed", file=sys.stderr)
     else:
         write(None, b"".join(f.diff() for f in conversion.files()))
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """SIGTERM ends what is written here as Ctrl-C does: what is half done goes first."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 
 from converter.convert.conversion import Converted
 from converter.errors import InputError
@@ -24,7 +25,6 @@ def write(tree: Tree, files: Sequence[Converted]) -> None:
 
 
 def _replace(target: bytes, file: Converted) -> None:
-    status = os.lstat(target)
     handle, name = tempfile.mkstemp(prefix=b".pgconv.", dir=os.path.dirname(target))
     try:
         with os.fdopen(handle, "wb") as out:
@@ -32,8 +32,14 @@ def _replace(target: bytes, file: Converted) -> None:
         with open(target, "rb") as now:
             if now.read() != b"".join(file.old):
                 raise InputError(f"{shown(file.path)}: changed while it was converted; it is left as it is")
-        os.chmod(name, status.st_mode & 0o7777)
-        os.replace(name, target)
+        _put(name, target)
     except BaseException:
-        os.unlink(name)
+        with suppress(FileNotFoundError):
+            os.unlink(name)
         raise
+
+
+def _put(new: bytes, target: bytes) -> None:
+    """The new file takes the target's place and mode, at once."""
+    os.chmod(new, os.lstat(target).st_mode & 0o7777)
+    os.replace(new, target)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +14,7 @@ from pathlib import Path
 from converter.classify.record import Site
 from converter.convert import cover, repository, worklist
 from converter.convert.conversion import Conversion, refuse
+from converter.convert.directory import whole
 from converter.convert.edits import Edit, Stale, by_line, check, render
 from converter.convert.lines import Change, Lines, changed, diff
 from converter.convert.maintainers import Maintainers, addresses
@@ -89,7 +88,7 @@ def write(conversion: Conversion, directory: Path, by: Sequence[str], author: st
     date = formatdate(_now(), localtime=True)
     total = len(patches)
     try:
-        with _Whole(directory) as place:
+        with whole(directory) as place:
             trailer = f"\nbase-commit: {base}\n" if base else "\n"
             cover_letter = mail(letter, author, date, 0, max(total, 2), _bytes(trailer + _SIGNATURE), sign=False)
             (place / "0000-cover-letter.patch").write_bytes(cover_letter)
@@ -178,32 +177,6 @@ def _directories(tree: Tree) -> set[str]:
             found.add(place)
             place = os.path.dirname(place)
     return found
-
-
-class _Whole:
-    """A directory that takes the target's place when all is written."""
-
-    def __init__(self, target: Path) -> None:
-        self._target = Path(os.path.abspath(target))
-
-    def __enter__(self) -> Path:
-        self._place = Path(tempfile.mkdtemp(prefix=f".{self._target.name}.", dir=self._target.parent))
-        return self._place
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            shutil.rmtree(self._place, ignore_errors=True)
-            return
-        umask = os.umask(0)
-        os.umask(umask)
-        self._place.chmod(0o777 & ~umask)
-        old = None
-        if self._target.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{self._target.name}.", dir=self._target.parent)) / "old"
-            self._target.rename(old)
-        self._place.rename(self._target)
-        if old is not None:
-            shutil.rmtree(old.parent, ignore_errors=True)
 
 
 def _is_ours(name: str) -> bool:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -260,16 +258,6 @@ def test_an_old_series_is_replaced_as_a_whole(pgconv: Run, repository: Path, tmp
     (tmp_path / "out/9999-old.patch").write_text("old")
     patches = series(pgconv, repository, tmp_path / "out")
     assert "9999-old.patch" not in [p.name for p in patches]
-    assert [n for n in os.listdir(tmp_path) if n.startswith(".out")] == []
-
-
-def test_an_interrupt_leaves_no_half_series(repository: Path, tmp_path: Path) -> None:
-    command = [str(Path(sys.executable).with_name("pgconv")), "convert", str(repository), "-o", str(tmp_path / "out")]
-    process = subprocess.Popen([*command, "--signoff", WHO], stderr=subprocess.PIPE)
-    time.sleep(0.4)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
-    assert not (tmp_path / "out").exists() or (tmp_path / "out/worklist.json").exists()
     assert [n for n in os.listdir(tmp_path) if n.startswith(".out")] == []
 
 

@@ -45,6 +45,8 @@ _STARTS = 3
 
 _ADVICE = "one job needs none"
 
+_SAFE_PATH = "PYTHONSAFEPATH"
+
 _NO_MEMORY = 12
 """Exit code of a worker that had no memory left to say so (ENOMEM)."""
 
@@ -142,6 +144,21 @@ def _interrupt_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _nothing_from_here() -> Iterator[None]:
+    """Processes started within import nothing from the working directory, which may be an untrusted tree: the fork
+    server and multiprocessing's resource tracker are `python -c`, where it comes first."""
+    before = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_SAFE_PATH]
+        else:
+            os.environ[_SAFE_PATH] = before
 
 
 @contextmanager
@@ -269,7 +286,7 @@ class _Pool(Generic[T, R]):
         try:
             here, there = self._context.Pipe()
             process = self._context.Process(target=_serve, args=(there, self._setup), daemon=True)
-            with _interrupt_blocked(), _main_hidden(self._setup):
+            with _interrupt_blocked(), _main_hidden(self._setup), _nothing_from_here():
                 process.start()
         except (OSError, EOFError) as error:
             raise InputError(f"cannot start worker processes: {error or 'the fork server died'}; {_ADVICE}") from None

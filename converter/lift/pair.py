@@ -12,21 +12,17 @@ from dataclasses import dataclass
 from tree_sitter import Node
 
 from converter.classify.record import Site
-from converter.csource.normalise import normalise
 from converter.csource.pieces import Source
 from converter.csource.text import Lines
-from converter.lift import ctypes
+from converter.lift.arithmetic import converted
 from converter.lift.ctypes import CType
-from converter.lift.helpers import helpers, one_word, parser
-from converter.lift.lower import Lifted, Lower, NotLifted, Reading
-from converter.lift.reading import meaning, reading
-from converter.lift.scope import Declarations, Scope
+from converter.lift.extent import largest, sink, smaller, target
+from converter.lift.lower import Lower
+from converter.lift.reading import Reading, meaning, reading
+from converter.lift.scope import Declarations
+from converter.lift.side import Side, Text, text_at
+from converter.lift.value import Lifted, NotLifted
 from converter.vocabulary import Scheme, vocabulary
-
-_PREFIX, _SUFFIX = b"void _(void){", b"\n;}"
-_BINARY_STOPS = ("&&", "||")
-WIDEST = 24
-"""Levels of syntax that are climbed from a use: what is above is no longer one thought."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,36 +56,6 @@ class Uncovered:
     why: str
 
 
-@dataclass(slots=True)
-class _Text:
-    """A part of a file that is parsed by itself: `base` is the offset in the file of its first byte."""
-
-    text: bytes
-    base: int
-
-
-class _Side:
-    """One side of a conversion: a text, its tree, and where each byte of it stood before."""
-
-    def __init__(self, text: bytes, moves: Sequence[tuple[int, int]], known: Declarations) -> None:
-        self.text = text
-        self.root = parser().parse(text).root_node
-        self.scope = Scope(self.root, text, known)
-        self.moves = moves  # (offset from which on, bytes longer), in order
-
-    def here(self, original: int) -> int:
-        """Where a byte of the original text stands."""
-        return original + sum(by for at, by in self.moves if at < original)
-
-    def before(self, offset: int) -> int:
-        """Where a byte of this text stood in the original."""
-        moved = 0
-        for at, by in self.moves:
-            if offset - moved > at:
-                moved += by
-        return offset - moved
-
-
 def pairs(
     path: str,
     content: bytes,
@@ -113,7 +79,7 @@ def pairs(
     made: dict[int, _Piece | None] = {}
     for s in sites:
         offset = at[s.order()]
-        text = _text_at(source, offset, s.macro.encode())
+        text = text_at(source, offset, s.macro.encode())
         if text is None:
             yield Uncovered(s, "in the text of a preprocessor line")
             continue
@@ -129,42 +95,13 @@ def pairs(
             yield Uncovered(s, "nested too deeply")
 
 
-def _text_at(source: Source, offset: int, macro: bytes) -> _Text | None:
-    directive = source.directive_at(offset)
-    if directive is None:
-        piece = source.piece_at(offset)
-        for variant in source.variants(piece):
-            inside = offset - piece.start
-            if variant[inside : inside + len(macro)] == macro:
-                return _Text(one_word(normalise(variant)), piece.start)
-        return None
-    if directive.keyword not in (b"define", b"if", b"elif"):
-        return None
-    start = directive.body
-    if directive.keyword == b"define":
-        head = source.masked[directive.body : directive.end]
-        start += _head(head)
-    body = source.masked[start : directive.end].replace(b"\\", b" ")
-    return _Text(_PREFIX + one_word(body) + _SUFFIX, start - len(_PREFIX))
-
-
-def _head(text: bytes) -> int:
-    """Length of the name and parameters that a #define begins with."""
-    n = len(text) - len(text.lstrip())
-    while n < len(text) and (text[n : n + 1].isalnum() or text[n : n + 1] == b"_"):
-        n += 1
-    if text[n : n + 1] == b"(":
-        n = text.find(b")", n) + 1
-    return n
-
-
 class _Piece:
     """A function, macro or declaration on both sides."""
 
     def __init__(
         self,
         path: str,
-        text: _Text,
+        text: Text,
         offsets: Mapping[int, Site],
         chosen: Scheme,
         known: Declarations,
@@ -185,24 +122,22 @@ class _Piece:
             last = o + len(s.macro)
             if len(new) != len(s.macro):
                 moves.append((o, len(new) - len(s.macro)))
-        self.old = _Side(text.text, (), known)
-        self.new = _Side(out + text.text[last:], moves, known)
+        self.old = Side(text.text, (), known)
+        self.new = Side(out + text.text[last:], moves, known)
 
     def pair(self, site: Site, offset: int) -> Pair:
         """The pair around the use at an offset of the original text. Raises NotLifted."""
         leaf = self.old.root.descendant_for_byte_range(offset, offset + len(site.macro))
         if leaf is None or leaf.type not in ("identifier", "field_identifier"):
             raise NotLifted("no expression of C as the parser reads it")
-        while True:
-            top = _largest(leaf, self.old)
-            try:
-                return self._lifted(site, top)
-            except NotLifted:
-                smaller = _smaller(leaf, top)
-                if smaller is None:
-                    raise
-                leaf_top = smaller
-                return self._lifted(site, leaf_top)
+        top = largest(leaf, self.old)
+        try:
+            return self._lifted(site, top)
+        except NotLifted:
+            inner = smaller(leaf, top)
+            if inner is None:
+                raise
+            return self._lifted(site, inner)
 
     def _lifted(self, site: Site, top: Node) -> Pair:
         used: set[int] = set()
@@ -228,7 +163,7 @@ class _Piece:
             site.line,
             site.function or "",
             text,
-            _sink(top, self.old),
+            sink(top, self.old),
             before,
             after,
             sites,
@@ -236,7 +171,7 @@ class _Piece:
             asked,
         )
 
-    def _side(self, side: _Side, top: Node, kernel: str, name: str, used: set[int]) -> Lifted:
+    def _side(self, side: Side, top: Node, kernel: str, name: str, used: set[int]) -> Lifted:
         lower = Lower(side.scope, self._reading(side, kernel, used), lambda source: self._has_open(side, source))
         if top.type == "assignment_expression":
             left, right = top.child_by_field_name("left"), top.child_by_field_name("right")
@@ -245,15 +180,15 @@ class _Piece:
                 raise NotLifted("not an expression")
             a = lower.opaque(left) if left.type != "identifier" else lower.value(left)
             value = lower.operate(sign.type[:-1], a, lower.value(right))
-            target: CType | None = a.type
+            taken: CType | None = a.type
         else:
             value = lower.value(top)
-            target = _target(top, side)
-        if target is not None and not (value.type.pointer and target.pointer):
-            value = lower.converted(value, target)
+            taken = target(top, side)
+        if taken is not None and not (value.type.pointer and taken.pointer):
+            value = converted(value, taken)
         return lower.function(name, value)
 
-    def _reading(self, side: _Side, kernel: str, used: set[int]) -> Reading:
+    def _reading(self, side: Side, kernel: str, used: set[int]) -> Reading:
         names = vocabulary().names
 
         def named(node: Node) -> str | None:
@@ -289,7 +224,7 @@ class _Piece:
         made = reading(self.scheme.scheme, named, origin)
         return made
 
-    def _has_open(self, side: _Side, source: Node) -> bool:
+    def _has_open(self, side: Side, source: Node) -> bool:
         """Does a local's value hold a use that stays as it is?"""
         names = vocabulary().names
         stack = [source]
@@ -301,93 +236,3 @@ class _Piece:
                     return True
             stack.extend(node.named_children)
         return False
-
-
-def _largest(leaf: Node, side: _Side) -> Node:
-    """The top of the expression around a leaf, or the assignment whose value it makes."""
-    cur, parent = leaf, leaf.parent
-    for _ in range(WIDEST):
-        if parent is None:
-            return cur
-        t = parent.type
-        if t == "argument_list":
-            call = parent.parent
-            if call is None or call.type != "call_expression" or not _known_call(call, side):
-                return cur
-            cur, parent = call, call.parent
-            continue
-        if t == "call_expression":
-            if parent.child_by_field_name("function") != cur:
-                return cur
-        elif t == "binary_expression":
-            sign = parent.child_by_field_name("operator")
-            if sign is None or sign.type in _BINARY_STOPS:
-                return cur
-        elif t == "assignment_expression":
-            sign, right = parent.child_by_field_name("operator"), parent.child_by_field_name("right")
-            if sign is not None and right == cur and sign.type != "=" and sign.type[:-1]:
-                return parent
-            return cur
-        elif t == "cast_expression":
-            type_ = parent.child_by_field_name("type")
-            if type_ is None or ctypes.parse(side.scope.raw(type_)) is None:
-                return cur
-        elif t not in ("parenthesized_expression", "unary_expression", "conditional_expression"):
-            return cur
-        cur, parent = parent, parent.parent
-    return cur
-
-
-def _smaller(leaf: Node, top: Node) -> Node | None:
-    """The operation next to the leaf, where the whole cannot be lifted."""
-    cur = leaf
-    while cur.parent is not None and cur.parent != top and cur != top:
-        if cur.parent.type == "argument_list":
-            return cur if cur != leaf else None
-        if cur.parent.type in ("binary_expression", "call_expression"):
-            return cur.parent
-        cur = cur.parent
-    return None
-
-
-def _known_call(call: Node, side: _Side) -> bool:
-    """Is it a call of a macro that only computes?"""
-    function = call.child_by_field_name("function")
-    if function is None:
-        return False
-    name = side.scope.raw(function)
-    if function.type == "parenthesized_expression":
-        return ctypes.parse(name[1:-1]) is not None  # a cast that is read as a call
-    return name in helpers() and (name not in side.scope.variables)
-
-
-def _target(top: Node, side: _Side) -> CType | None:
-    """The type that the value is converted to by what takes it."""
-    parent = top.parent
-    if parent is None:
-        return None
-    if parent.type == "init_declarator":
-        declarator = parent.child_by_field_name("declarator")
-        if declarator is not None and parent.parent is not None and declarator.type == "identifier":
-            type_ = parent.parent.child_by_field_name("type")
-            return ctypes.parse(side.scope.raw(type_)) if type_ is not None else None
-    if parent.type == "assignment_expression":
-        left = parent.child_by_field_name("left")
-        return side.scope.ctype(left) if left is not None and left != top else None
-    if parent.type == "return_statement":
-        return ctypes.parse(side.scope.result) if side.scope.result.strip() not in ("", "void") else None
-    return None
-
-
-def _sink(top: Node, side: _Side) -> str:
-    """What takes the value, in a few words of C."""
-    parent = top.parent
-    if parent is None:
-        return ""
-    if parent.type == "argument_list" and parent.parent is not None:
-        function = parent.parent.child_by_field_name("function")
-        return f"{side.scope.raw(function)}()" if function is not None else ""
-    named = parent.child_by_field_name("left") or parent.child_by_field_name("declarator")
-    if named is not None and named != top:
-        return side.scope.raw(named)[:60]
-    return "return" if parent.type == "return_statement" else ""

@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 
 from tree_sitter import Node
 
 from converter.lift.ctypes import INT, ULONG, CType
-from converter.lift.lower import Reading
 from converter.vocabulary import UNITS, scheme, vocabulary
+
+Family = Callable[[Node], str | None]
+"""The page-size name that an identifier of the source is to be read as; '' where it is open, None where it is none."""
+
+
+@dataclass
+class Reading:
+    """How names in the source are read.
+
+    family   see Family
+    kernel   page-size names that are attributes of the kernel: name -> type
+    family_helpers   name -> helper of the family that it is a copy of, and what each family constant in it becomes
+    origin   the text by which an input is known: equal on both sides of a conversion
+    """
+
+    family: Family
+    kernel: dict[str, CType]
+    copies: dict[str, tuple[str, dict[str, str]]]
+    origin: Callable[[Node], str]
+    last: int = -1  # offset of the page-size name that was read last
+
 
 KERNELS = ("page", *UNITS)
 """The page sizes there are: the original's one, and the converted one's two."""

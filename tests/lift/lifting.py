@@ -11,9 +11,10 @@ from tree_sitter import Node
 from converter.lift import runtime
 from converter.lift.ctypes import BOOL
 from converter.lift.helpers import one_word, parser
-from converter.lift.lower import Lifted, Lower
+from converter.lift.lower import Lower
 from converter.lift.reading import reading
 from converter.lift.scope import Declarations, Scope
+from converter.lift.value import Lifted
 from converter.verify.judge import Kernel
 
 KERNEL = Kernel(PAGE=12, PTE=12, PG=14)

@@ -58,7 +58,7 @@ class Worker:
         found = []
         for entry, content in self.reader.read_many(entries):
             if isinstance(content, Unreadable):
-                found.append(Found(entry.path, entry.size, "", b"", content.reason))
+                found.append(Found(entry.path, entry.size, entry.blob or "", b"", content.reason))
                 continue
             inert = inert_directory(os.path.dirname(entry.path))
             facts = analyse(entry.path, content, self.scheme_name, inert)

@@ -79,6 +79,10 @@ class Scheme(toml.Entry, frozen=True):
                     return unit
         return None
 
+    def keeps(self, name: str) -> bool:
+        """Does one of the units go on with the name?"""
+        return name in self.names.get(name, {}).values()
+
     def replacement(self, name: str, unit: str) -> str | None:
         return self.names.get(name, {}).get(unit)
 

@@ -70,9 +70,8 @@ class _Kept(msgspec.Struct):
     ledger: Ledger
 
 
-def make(analysis: Analysis, tree: str, scheme_name: str) -> tuple[Base, TypeTable]:
+def make(analysis: Analysis, tree: str, own: World) -> tuple[Base, TypeTable]:
     """Solve a whole tree."""
-    own = world(scheme(scheme_name))
     types = type_table(zip(analysis.paths, map(declares, analysis.facts), strict=True), own)
     blobs = [analysis.digests[path] for path in analysis.paths]
     ledger = Ledger.of(zip(analysis.paths, analysis.facts, strict=True))

@@ -9,9 +9,7 @@ from pathlib import Path
 import msgspec
 
 from converter import __version__
-from converter.ci.ledger import by_function
 from converter.errors import InputError
-from converter.units.facts import Facts
 
 SCHEMA = "pgconv.baseline/1"
 
@@ -52,10 +50,9 @@ class Baseline(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(now, files=files)
 
 
-def of(files: Iterable[tuple[str, Facts]], scheme_name: str, revision: str) -> Baseline:
-    """The baseline of a tree."""
-    counts: dict[str, Counter[str]] = {path: by_function(facts) for path, facts in files}
-    return Baseline(SCHEMA, scheme_name, revision, __version__, {_plain(p): dict(c) for p, c in counts.items() if c})
+def of(counts: Iterable[tuple[str, Counter[str]]], scheme_name: str, revision: str) -> Baseline:
+    """The baseline of a tree, from the open uses of each file by function."""
+    return Baseline(SCHEMA, scheme_name, revision, __version__, {_plain(p): dict(c) for p, c in counts if c})
 
 
 def _plain(path: str) -> str:

@@ -11,7 +11,7 @@ import msgspec
 
 from converter.errors import InputError
 from converter.scan import Found, Worker, cache_key, fact_key
-from converter.tree import Entry, shown
+from converter.tree import Entry, Problems, shown
 from converter.tree.cache import Cache
 from converter.tree.git import GitReader
 from converter.tree.pool import Lost, run
@@ -25,18 +25,26 @@ Blob = tuple[str, str]
 
 
 class FactStore:
-    """Facts by path and blob."""
+    """Facts by path and blob.
 
-    def __init__(self, reader: GitReader, cache: Cache, scheme_name: str, jobs: int | None = None) -> None:
+    problems   where files are told that cannot be read, and count as files without facts; without it, the first one
+               raises InputError
+    """
+
+    def __init__(
+        self, reader: GitReader, cache: Cache, scheme_name: str, jobs: int | None = None,
+        problems: Problems | None = None,
+    ) -> None:  # fmt: skip
         self._reader = reader
         self._cache = cache
         self._scheme = scheme_name
         self._key = cache_key(scheme_name)
         self._jobs = jobs or os.cpu_count() or 1
         self._known: dict[Blob, bytes] = {}
+        self._problems = problems
 
     def fetch(self, blobs: Iterable[Blob]) -> None:
-        """See that the facts of all these are at hand. Raises InputError where a blob cannot be read."""
+        """See that the facts of all these are at hand."""
         wanted = {fact_key(*blob): blob for blob in blobs if blob not in self._known}
         kept = self._cache.get_many("facts", self._key, wanted)
         self._known |= {wanted[key]: raw for key, raw in kept.items()}
@@ -44,7 +52,11 @@ class FactStore:
         made = {}
         for found in self._made(sorted(missing)):
             if found.problem:
-                raise InputError(f"{shown(found.path)}: {found.problem}; the commit cannot be judged without it")
+                if self._problems is None:
+                    raise InputError(f"{shown(found.path)}: {found.problem}; the commit cannot be judged without it")
+                self._problems.add(f"not read: {found.problem}", found.path)
+                self._known[found.path, found.digest] = b""
+                continue
             self._known[found.path, found.digest] = made[fact_key(found.path, found.digest)] = found.facts
         self._cache.put_many("facts", self._key, made)
 
@@ -57,8 +69,10 @@ class FactStore:
         with closing(run(make, chunks, self._jobs)) as results:
             for result in results:
                 if isinstance(result, Lost):
-                    raise InputError(f"{shown(result.item.path)}: cannot be analysed: {result.reason}")
-                yield from result
+                    lost = result.item
+                    yield Found(lost.path, lost.size, lost.blob or "", b"", f"it cannot be analysed: {result.reason}")
+                else:
+                    yield from result
 
     def get(self, path: str, blob: str) -> Facts | None:
         """Facts of one file; None where it holds nothing of interest."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from converter.ci import newuse, redefine, silent, uniterror
 from converter.ci.baseline import Baseline
 from converter.ci.finding import Finding, Judged
 from converter.ci.moving import MovingTree
+from converter.ci.opened import Opened
 from converter.ci.policy import Policy, Reasons
 from converter.ci.view import Changed, View, folded
 from converter.tree.history import Commit, FileChange, Repository
@@ -103,16 +105,25 @@ class Judge:
         yield from silent.find(view, self._policy.evidence.steps)
         yield from redefine.find(view)
 
+    def _beside(self, opened: Opened, path: str) -> tuple[int, int]:
+        """Open uses, and names of the scheme, in the other files of a file's directory."""
+        number = self._tree.live.number
+        own = [(opened.total(number[p], family), written) for p, family, written in self._tree.ledger.beside(path)]
+        return sum(n for n, _ in own), sum(n for _, n in own)
+
     def _view(self, step: Step) -> View:
         tree = self._tree
         spoken = tree.ledger.speaks(tree.scheme)
         before = []
+        opened = tree.opened()
         for c in step.changes:
             if c.new_path is None or (step.lines is not None and c.new_path not in step.lines):
                 continue
             old = tree.facts(c.old_path) if c.old_path is not None else None
             known = None if c.old_path is None else old or Facts()
-            before.append((c, old, Reasons(self._policy, c.new_path, known, tree.ledger, spoken)))
+            counts = opened.by_function(tree.live.number.get(c.old_path) if c.old_path is not None else None)
+            beside = partial(self._beside, opened, c.new_path)
+            before.append((c, old, Reasons(self._policy, c.new_path, known, counts, beside, spoken)))
         exchanged = tree.step(step.changes, step.commit.tree)
         files = []
         for c, old, reasons in before:

@@ -2,80 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from converter.ci.base import Base, keep, kept, kept_types, make, type_table
 from converter.ci.facts import FactStore
 from converter.ci.ledger import Ledger
-from converter.scan import Progress, examine, world
+from converter.ci.opened import Opened, decider
+from converter.scan import Analysis, Progress, examine, world
+from converter.tree import Problems
 from converter.tree.cache import Cache
 from converter.tree.git import open_revision
 from converter.tree.history import FileChange, Repository
 from converter.units.facts import Facts
 from converter.units.live import Exchanged, Live
-from converter.units.solved import FactsOf
+from converter.units.solved import FactsOf, World
 from converter.units.typetable import TypeTable, declares
-from converter.vocabulary import scheme
+from converter.vocabulary import Scheme
 
 DISTANT = 300
 """Files in which a tree may differ from the kept base; beyond, a new base is made and kept."""
 
 
 class MovingTree:
-    """A tree of the repository, linked and solved. Raises InputError where the tree is not a kernel's, or not there."""
+    """A tree of the repository, linked and solved.
+
+    problems   where trouble with single files is told; without it, a file that cannot be read raises InputError
+    """
 
     def __init__(
-        self, repository: Repository, cache: Cache, scheme_name: str, tree: str, jobs: int | None = None,
-        progress: Progress | None = None,
+        self, repository: Repository, store: FactStore, chosen: Scheme, base: Base, types: Callable[[], TypeTable],
+        own: World, at_hand: Mapping[int, Facts], problems: Problems | None = None,
     ) -> None:  # fmt: skip
-        self._repository = repository
-        self._cache = cache
-        self._scheme_name = scheme_name
-        self.scheme = scheme(scheme_name)
-        self.store = FactStore(repository.reader, cache, scheme_name, jobs)
-        base = kept(cache, repository.path, scheme_name)
-        changes: list[FileChange] = []
-        if base is not None and base.tree != tree:
-            if repository.has(base.tree):
-                changes = repository.diff(base.tree, tree, lines=False)
-            if not changes or len(changes) > DISTANT:
-                base = None
-        types: TypeTable | None = None
-        if base is None:
-            changes = []
-            base, types = self._made(tree, jobs, progress)
+        """Takes `base` over; `at_hand` are those of its facts, by number, that are decoded already."""
+        self.scheme = chosen
+        self.store = store
         self.tree = base.tree
         self.ledger: Ledger = base.ledger
-        self._blobs = dict(zip(base.solved.graph.files, base.blobs, strict=True))
-        self._first = base
-        self._ready = types
-        paths = list(base.solved.graph.files)
-        load = lambda n: self._facts(paths[n], base.blobs[n]) or Facts()  # noqa: E731
-        own = world(self.scheme)
-        self.live = Live(base.solved, FactsOf(len(paths), load, {}), self._types, own)
-        if changes:
-            self.step(changes, tree)
-        self.tree = tree
-
-    def _made(self, tree: str, jobs: int | None, progress: Progress | None) -> tuple[Base, TypeTable]:
-        source = open_revision(self._repository.path, tree)
-        analysis = examine(source, self._cache, self._scheme_name, jobs, progress)
-        base, types = make(analysis, tree, self._scheme_name)
-        keep(self._cache, self._repository.path, self._scheme_name, base, types)
-        return base, types
-
-    def _types(self) -> TypeTable:
-        """Declared types of the tree that the live graph began with."""
-        found = self._ready or kept_types(self._cache, self._repository.path, self._scheme_name, self._first.tree)
-        if found is None:
-            files = [
-                (p, self._facts(p, b)) for p, b in zip(self._first.solved.graph.files, self._first.blobs, strict=False)
-            ]
-            found = type_table(((p, declares(f)) for p, f in files if f is not None), world(self.scheme))
-        return found
-
-    def _facts(self, path: str, blob: str) -> Facts | None:
-        return self.store.get(path, blob)
+        self.problems = problems
+        self.warnings: tuple[str, ...] = ()  # of the listing of the first tree
+        self._repository = repository
+        load = _loader(store, base)
+        self.live = Live(base.solved, FactsOf(len(base.blobs), load, at_hand), types, own)
 
     def fetch(self, changes: Iterable[FileChange]) -> None:
         """See that the facts of all that comes are at hand."""
@@ -91,15 +59,87 @@ class MovingTree:
         own = list(changes)
         self.fetch(own)
         gone = {c.old_path for c in own if c.old_path is not None}
-        come = {c.new_path: f for c in own if c.new_path is not None and (f := self._facts(c.new_path, c.new_blob))}
+        come = {c.new_path: f for c in own if c.new_path is not None and (f := self.store.get(c.new_path, c.new_blob))}
         done = self.live.exchange(gone, come)
         for path in gone - come.keys():
             self.ledger.put(path, None)
         for path, facts in come.items():
             self.ledger.put(path, facts)
+            if self.problems is not None:
+                for what in facts.warnings:
+                    self.problems.add(what, path)
         self.tree = tree
         return done
+
+    def opened(self) -> Opened:
+        """The open uses of the tree as it is now."""
+        return Opened(decider(self.live.solution, self.scheme))
 
     def facts(self, path: str) -> Facts | None:
         """Facts of a file of the tree as it is now."""
         return self.live.facts_of(path)
+
+
+def _loader(store: FactStore, base: Base) -> Callable[[int], Facts]:
+    """Facts of the base's files by number. The files are copied: the live graph makes more of them."""
+    paths = list(base.solved.graph.files)
+    return lambda n: store.get(paths[n], base.blobs[n]) or Facts()
+
+
+def near_base(
+    repository: Repository, cache: Cache, chosen: Scheme, tree: str, jobs: int | None = None,
+    progress: Progress | None = None,
+) -> MovingTree:  # fmt: skip
+    """The tree, starting from the base that is kept for the repository; one that is too far away is replaced.
+
+    Raises InputError where the tree is not a kernel's, or not there.
+    """
+    name, own = chosen.scheme, world(chosen)
+    store = FactStore(repository.reader, cache, name, jobs)
+    base = kept(cache, repository.path, name)
+    changes: list[FileChange] = []
+    if base is not None and base.tree != tree:
+        if repository.has(base.tree):
+            changes = repository.diff(base.tree, tree, lines=False)
+        if not changes or len(changes) > DISTANT:
+            base = None
+    if base is None:
+        base, made = make(_analysed(repository, cache, name, tree, jobs, progress), tree, own)
+        keep(cache, repository.path, name, base, made)
+        return MovingTree(repository, store, chosen, base, lambda: made, own, {})
+    at, load, files = base.tree, _loader(store, base), list(base.solved.graph.files)
+
+    def types() -> TypeTable:
+        found = kept_types(cache, repository.path, name, at)
+        return found or type_table(((path, declares(load(n))) for n, path in enumerate(files)), own)
+
+    moving = MovingTree(repository, store, chosen, base, types, own, {})
+    if changes:
+        moving.step(changes, tree)
+    moving.tree = tree
+    return moving
+
+
+def whole(
+    repository: Repository, cache: Cache, chosen: Scheme, tree: str, problems: Problems, believed: bool,
+    jobs: int | None = None, progress: Progress | None = None,
+) -> MovingTree:  # fmt: skip
+    """The tree, solved from nothing; no base is read or kept.
+
+    believed   the scheme's names are known units, as in a scan of a tree that speaks the scheme
+    """
+    own = replace(world(chosen), silent=()) if believed else world(chosen)
+    analysis = _analysed(repository, cache, chosen.scheme, tree, jobs, progress)
+    problems.merge(analysis.problems.found())
+    base, types = make(analysis, tree, own)
+    store = FactStore(repository.reader, cache, chosen.scheme, jobs, problems)
+    at_hand = dict(enumerate(analysis.facts))
+    moving = MovingTree(repository, store, chosen, base, lambda: types, own, at_hand, problems)
+    moving.warnings = analysis.tree.warnings
+    return moving
+
+
+def _analysed(
+    repository: Repository, cache: Cache, name: str, tree: str, jobs: int | None, progress: Progress | None
+) -> Analysis:
+    return examine(open_revision(repository.path, tree), cache, name, jobs, progress)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from converter.ci.baseline import Baseline
 from converter.ci.finding import Finding
-from converter.ci.ledger import by_function, is_open
 from converter.ci.view import Changed, View, folded
 from converter.units.facts import Use
 
@@ -16,7 +15,7 @@ def find(view: View, baseline: Baseline | None, origin: dict[str, str]) -> Itera
     """`origin`: path now -> path that the baseline knows, of files that were renamed since."""
     moved = Counter(view.removed)
     for file in view.files:
-        added = [u for u in file.new.uses if is_open(u) and u.line in file.added]
+        added = [u for u in file.new.uses if u.line in file.added and view.open_after.is_open(file.number, u)]
         fresh = [u for u in added if not _stays(file, u)]
         told: set[int] = set()
         for use in fresh:
@@ -26,7 +25,7 @@ def find(view: View, baseline: Baseline | None, origin: dict[str, str]) -> Itera
                 yield from _finding(view, file, use, reason)
         if baseline is not None:
             rest = [u for u in added if id(u) not in told and not _taken(moved, file, u)]
-            for use, reason in _above(file, rest, baseline, origin.get(file.path, file.path)):
+            for use, reason in _above(view, file, rest, baseline, origin.get(file.path, file.path)):
                 yield from _finding(view, file, use, reason)
 
 
@@ -44,9 +43,9 @@ def _taken(moved: Counter[bytes], file: Changed, use: Use) -> bool:
     return True
 
 
-def _above(file: Changed, uses: list[Use], baseline: Baseline, known: str) -> Iterator[tuple[Use, str]]:
+def _above(view: View, file: Changed, uses: list[Use], baseline: Baseline, known: str) -> Iterator[tuple[Use, str]]:
     """The uses by which functions exceed what the baseline, and the parent commit, have."""
-    now, was = by_function(file.new), by_function(file.old)
+    now, was = view.open_after.by_function(file.number), view.open_before.by_function(file.old_number)
     by: dict[str, list[Use]] = defaultdict(list)
     for use in uses:
         by[use.function].append(use)
@@ -69,8 +68,6 @@ def _replaced(file: Changed, use: Use) -> tuple[bytes, ...]:
 def _finding(view: View, file: Changed, use: Use, reason: str) -> Iterator[Finding]:
     site = view.after.site(file.number, use)
     sure = site.status == "decided" and site.replacement is not None
-    if sure and site.replacement == use.name:
-        return  # the scheme keeps this name for this unit
     if sure:
         fix = f"write {site.replacement}: {site.role}"
     elif site.status == "logic":

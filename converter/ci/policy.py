@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
@@ -10,7 +11,6 @@ from typing import Literal
 import msgspec
 
 from converter import data, toml
-from converter.ci.ledger import Ledger, by_function
 from converter.errors import RulesError
 from converter.units.facts import Facts
 
@@ -36,6 +36,11 @@ class Converted(toml.Entry, frozen=True):
         if any(_matches(p, path) for p in self.besides):
             return None
         return next((p for p in self.paths if _matches(p, path)), None)
+
+    def reason(self, path: str) -> str | None:
+        """Why the patterns call a file converted, as a phrase."""
+        pattern = self.pattern(path)
+        return None if pattern is None else f"the policy calls {pattern} converted"
 
 
 class Example(toml.Entry, frozen=True):
@@ -82,10 +87,16 @@ def _matches(pattern: str, path: str) -> bool:
 class Reasons:
     """Why the functions of one file count as converted, as the parent commit has it."""
 
-    def __init__(self, policy: Policy, path: str, old: Facts | None, ledger: Ledger, spoken: bool) -> None:
-        """`old`: the file's facts in the parent; None for a new file."""
-        self._whole = self._file(policy.converted, path, old, ledger, spoken)
-        self._open = by_function(old)
+    def __init__(
+        self, policy: Policy, path: str, old: Facts | None, opened: Counter[str], beside: Callable[[], tuple[int, int]],
+        spoken: bool,
+    ) -> None:  # fmt: skip
+        """The parent has of the file: `old`, None for a new one, and `opened`, its open uses by function.
+
+        beside  open uses, and names of the scheme, in the other files of its directory
+        """
+        self._open = opened
+        self._whole = self._file(policy.converted, path, old, beside) if spoken else policy.converted.reason(path)
         self._written = Counter(u.function for u in old.written) if old is not None and spoken else Counter[str]()
         self._functions = "function" in policy.converted.by
 
@@ -97,14 +108,13 @@ class Reasons:
             return f"{function}() was converted before this commit"
         return None
 
-    @staticmethod
-    def _file(c: Converted, path: str, old: Facts | None, ledger: Ledger, spoken: bool) -> str | None:
-        if (pattern := c.pattern(path)) is not None:
-            return f"the policy calls {pattern} converted"
-        if not spoken:
-            return None
+    def _file(
+        self, c: Converted, path: str, old: Facts | None, beside: Callable[[], tuple[int, int]]
+    ) -> str | None:  # fmt: skip
+        if (reason := c.reason(path)) is not None:
+            return reason
         if old is not None:
-            clean = bool(old.written) and not by_function(old)
+            clean = bool(old.written) and not self._open
             return "the file was converted before this commit" if clean and "file" in c.by else None
-        open_, written = ledger.directory(path)
+        open_, written = beside()
         return "its directory is converted" if written and not open_ and "directory" in c.by else None

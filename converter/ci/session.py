@@ -13,18 +13,22 @@ from converter.ci import mbox
 from converter.ci.baseline import Baseline
 from converter.ci.finding import Judgement
 from converter.ci.judge import Judge, Said
-from converter.ci.moving import MovingTree
+from converter.ci.moving import MovingTree, near_base
 from converter.ci.policy import Policy
 from converter.ci.suggest import patch
 from converter.errors import InputError
 from converter.scan import Progress
 from converter.tree.cache import Cache
 from converter.tree.history import Commit, Repository, scratch
+from converter.vocabulary import scheme as load_scheme
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is judged: `range_` of the repository, or the mails of a file, on `base` where that is named."""
+    """What is judged: `range_` of the repository, or the mails of a file, on `base` where that is named.
+
+    update  lower the baseline to the end of the range
+    """
 
     repository: str
     range_: str | None = None
@@ -33,6 +37,7 @@ class Options:
     scheme: str = "pte-pg"
     jobs: int | None = None
     suggest: bool = False
+    update: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,7 @@ def run(
         stack.callback(repository.reader.close)
         base = commits[0].parents[0]
         first = repository.tree_of(base)
-        tree = MovingTree(repository, cache, options.scheme, first, options.jobs, progress)
+        tree = near_base(repository, cache, load_scheme(options.scheme), first, options.jobs, progress)
         judged = tuple(Judge(repository, tree, policy, baseline).run(commits, said))
         trees = {c.name: c.tree for c in commits}
         patches = b"".join(patch(repository, trees[j.name], j) for j in judged) if options.suggest else b""
@@ -62,7 +67,7 @@ def run(
         tool = {"name": "pgconv", "version": __version__, "rules": data.rules_version()}
         judgement = Judgement(tool, repository.path, named, options.scheme, judged, rules, cache.warnings)
         lowered = None
-        if baseline is not None and options.mails is None:
+        if baseline is not None and options.update:
             tree.move(commits[-1].tree)
             lowered = lower(repository, baseline, tree, commits[-1].name)
         return Outcome(judgement, patches, lowered)
@@ -85,7 +90,8 @@ def record(
     """The tree of a revision, ready to be counted. Raises InputError."""
     repository = Repository(path)
     commit = repository.commit(rev)
-    return repository, MovingTree(repository, cache, scheme, commit.tree, jobs, progress), commit
+    tree = near_base(repository, cache, load_scheme(scheme), commit.tree, jobs, progress)
+    return repository, tree, commit
 
 
 def lower(repository: Repository, old: Baseline, tree: MovingTree, revision: str) -> Baseline:
@@ -96,9 +102,10 @@ def lower(repository: Repository, old: Baseline, tree: MovingTree, revision: str
 
 def of(tree: MovingTree, revision: str) -> Baseline:
     """The baseline of a tree."""
-    paths = sorted(p for p, (open_, _) in tree.ledger.counts.items() if open_)
-    files = ((p, f) for p in paths if (f := tree.facts(p)) is not None)
-    return ratchet.of(files, tree.scheme.scheme, revision)
+    opened = tree.opened()
+    paths = sorted(p for p, (family, _) in tree.ledger.counts.items() if family)
+    counts = ((p, opened.by_function(tree.live.number[p])) for p in paths)
+    return ratchet.of(counts, tree.scheme.scheme, revision)
 
 
 def _renames(repository: Repository, old: Baseline, tree: str) -> dict[str, str]:

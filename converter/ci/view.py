@@ -8,16 +8,14 @@ from functools import cached_property
 
 from converter.ci.finding import Finding
 from converter.ci.ledger import Ledger
+from converter.ci.opened import Opened, decider
 from converter.ci.policy import Reasons
-from converter.classify.confidence import confidence
 from converter.classify.decide import Decider
 from converter.classify.record import Evidence, Site
-from converter.classify.roles import rules
 from converter.tree.history import FileChange
 from converter.units.facts import Facts
 from converter.units.live import Exchanged
-from converter.units.solve import Solution
-from converter.vocabulary import Scheme, vocabulary
+from converter.vocabulary import Scheme
 
 FOLDED = b" "
 
@@ -65,6 +63,16 @@ class View:
         """Decides uses of the commit."""
         return decider(self.exchanged.after, self.chosen)
 
+    @cached_property
+    def open_before(self) -> Opened:
+        """The open uses of the parent."""
+        return Opened(self.before)
+
+    @cached_property
+    def open_after(self) -> Opened:
+        """The open uses of the commit."""
+        return Opened(self.after)
+
     def finding(
         self, rule: str, path: str, line: int, col: int, name: str, message: str, fix: str, site: Site | None = None,
         replacement: str | None = None, evidence: tuple[Evidence, ...] = (), against: tuple[Evidence, ...] = (),
@@ -78,8 +86,3 @@ class View:
 def folded(line: bytes) -> bytes:
     """A line without what re-indenting it changes."""
     return FOLDED.join(line.split())
-
-
-def decider(solution: Solution, chosen: Scheme) -> Decider:
-    """Decides uses by a solution, as the scan does."""
-    return Decider(solution, chosen, vocabulary().names, rules().rules, confidence())

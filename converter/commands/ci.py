@@ -53,7 +53,7 @@ def ci(
 
     choose(format_, FORMATS, "--format")
     load_scheme(scheme)
-    options = Options(repository, range_, mbox, base, scheme, jobs, suggest)
+    options = Options(repository, range_, mbox, base, scheme, jobs, suggest, update)
     needs(options)
     if update and (baseline is None or mbox is not None):
         raise InputError("--update lowers a baseline to the end of a range; name one with --baseline, and no --mbox")

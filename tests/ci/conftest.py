@@ -120,18 +120,27 @@ class Repo:
 
     def judge(self, range_: str | None = None, **options: Any) -> Judgement:
         """The judgement on a range; by default on all that came after the base."""
-        named = range_ or (None if "mails" in options else f"{self.base}..HEAD")
-        return self.outcome(named, **options).judgement
+        return self.outcome(range_ or self.default(options), **options).judgement
+
+    def default(self, options: Mapping[str, Any]) -> str | None:
+        """All that came after the base, where no mails are judged."""
+        return None if "mails" in options else f"{self.base}..HEAD"
+
+    def lowered(self, known: baseline.Baseline, range_: str | None = None, **options: Any) -> baseline.Baseline:
+        """The baseline after a run that updates it."""
+        done = self.outcome(range_ or self.default(options), known=known, update=True, **options)
+        assert done.lowered is not None
+        return done.lowered
 
     def findings(self, range_: str | None = None, **options: Any) -> list[Finding]:
         return list(self.judge(range_, **options).findings)
 
-    def baseline(self, rev: str = "HEAD") -> baseline.Baseline:
+    def baseline(self, rev: str = "HEAD", scheme: str = "pte-pg") -> baseline.Baseline:
         """The baseline of a revision."""
         from converter.ci.session import of, record
 
         with open_cache(True) as cache:
-            _, tree, commit = record(str(self.root), rev, "pte-pg", cache, jobs=1)
+            _, tree, commit = record(str(self.root), rev, scheme, cache, jobs=1)
             return of(tree, commit.name)
 
 

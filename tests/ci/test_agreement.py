@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from converter.analyse import analyse
-from converter.ci.view import decider
+from converter.ci.opened import decider
 from converter.classify.record import Site
 from converter.scan import Analysis, decide, examine, world
 from converter.tree import open_tree

@@ -7,16 +7,17 @@ import numpy as np
 import pytest
 
 from converter.ci import base
-from converter.scan import cache_key, examine
+from converter.scan import cache_key, examine, world
 from converter.tree.cache import Cache, open_cache
 from converter.tree.git import open_revision
+from converter.vocabulary import scheme
 from tests.ci.conftest import Repo
 
 
 def made(repo: Repo, cache: Cache) -> base.Base:
     """The base of the repository's first commit, which is kept too."""
     analysis = examine(open_revision(str(repo.root), repo.base), cache, "pte-pg", 1)
-    found, types = base.make(analysis, repo.base, "pte-pg")
+    found, types = base.make(analysis, repo.base, world(scheme("pte-pg")))
     base.keep(cache, str(repo.root), "pte-pg", found, types)
     return found
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from converter.ci import baseline
 from converter.errors import InputError
-from tests.ci.conftest import OPEN, Repo, brief
+from tests.ci.conftest import FILES, OPEN, Repo, brief
 
 MORE = "\nlong more(unsigned long pfn)\n{\n\treturn pfn << PAGE_SHIFT;\n}\n"
 
@@ -64,8 +65,7 @@ def test_what_went_may_come_back_as_long_as_the_baseline_allows_it(repo: Repo) -
     gone = repo.edit("mm: away", "mm/open.c", (" << PAGE_SHIFT", " << 12"))
     repo.edit("mm: back", "mm/open.c", (" << 12", " << PAGE_SHIFT"))
     assert repo.findings(known=known) == []
-    lowered = repo.outcome(f"{repo.base}..{gone}", known=known).lowered
-    assert lowered is not None
+    lowered = repo.lowered(known, f"{repo.base}..{gone}")
     assert "mm/open.c" not in lowered.files
     assert brief(repo.findings(f"{gone}..HEAD", known=lowered)) == [("new-use", "mm/open.c", 3, "PTE_SHIFT")]
 
@@ -73,8 +73,7 @@ def test_what_went_may_come_back_as_long_as_the_baseline_allows_it(repo: Repo) -
 def test_an_update_lowers_and_never_raises(repo: Repo) -> None:
     known = repo.baseline()
     repo.commit("mm: up and down", {"mm/half.c": "int nothing;\n", "mm/open.c": OPEN + MORE})
-    lowered = repo.outcome(f"{repo.base}..HEAD", known=known).lowered
-    assert lowered is not None
+    lowered = repo.lowered(known)
     assert lowered.files == {"fs/open.c": {"fill": 1}, "mm/open.c": {"bytes": 1}}
 
 
@@ -82,9 +81,65 @@ def test_an_update_follows_renames(repo: Repo) -> None:
     known = repo.baseline()
     repo.git("mv", "mm/open.c", "mm/other.c")
     repo.record("mm: rename")
-    lowered = repo.outcome(f"{repo.base}..HEAD", known=known).lowered
-    assert lowered is not None
+    lowered = repo.lowered(known)
     assert lowered.files["mm/other.c"] == {"bytes": 1}
+
+
+def test_a_baseline_is_only_lowered_where_that_is_asked_for(repo: Repo) -> None:
+    repo.commit("mm: down", {"mm/half.c": "int nothing;\n"})
+    assert repo.outcome(f"{repo.base}..HEAD", known=repo.baseline()).lowered is None
+
+
+# A scheme that keeps PAGE_SIZE for one unit: what is decided for that unit is right as it stands.
+
+MMUPAGE = {
+    "Makefile": FILES["Makefile"],
+    "arch/x86/include/asm/page.h": (
+        "#define PAGE_SHIFT 16\n#define PAGE_SIZE 65536\n#define MMUPAGE_SHIFT 12\n#define MMUPAGE_SIZE 4096\n"
+    ),
+    "mm/both.c": (
+        "void clear(struct folio *folio)\n{\n\tmemset(kmap_local_folio(folio, 0), 0, PAGE_SIZE);\n}\n\n"
+        "unsigned long step(unsigned long addr, pte_t *pte)\n{\n\taddr += PAGE_SIZE;\n\tpte++;\n\treturn addr;\n}\n"
+    ),
+    "mm/right.c": (
+        "void wipe(struct folio *folio, unsigned long addr, pte_t *pte)\n{\n"
+        "\tmemset(kmap_local_folio(folio, 0), 0, PAGE_SIZE);\n\taddr += MMUPAGE_SIZE;\n\tpte++;\n}\n"
+    ),
+}
+RIGHT = "\n\nvoid again(struct folio *folio)\n{\n\tmemset(kmap_local_folio(folio, 0), 0, PAGE_SIZE);\n}\n"
+
+
+def test_uses_that_a_scheme_keeps_are_not_in_its_baseline(make_repo: Callable[..., Repo]) -> None:
+    repo = make_repo(MMUPAGE)
+    assert repo.baseline(scheme="mmupage").files == {"mm/both.c": {"step": 1}}
+    assert repo.baseline().files["mm/both.c"] == {"clear": 1, "step": 1}
+
+
+def test_the_ratchet_lets_uses_in_that_a_scheme_keeps(make_repo: Callable[..., Repo]) -> None:
+    repo = make_repo(MMUPAGE)
+    known = repo.baseline(scheme="mmupage")
+    repo.edit("mm: right", "mm/both.c", ("return addr;\n}\n", "return addr;\n}\n" + RIGHT))
+    assert repo.findings(known=known, scheme="mmupage") == []
+    repo.edit("mm: wrong", "mm/both.c", ("return addr;", "return addr + PAGE_SIZE;"))
+    assert brief(repo.findings(known=known, scheme="mmupage")) == [("new-use", "mm/both.c", 10, "MMUPAGE_SIZE")]
+
+
+def test_an_update_counts_what_a_scheme_has_left(make_repo: Callable[..., Repo]) -> None:
+    repo = make_repo(MMUPAGE)
+    known = repo.baseline(scheme="mmupage")
+    repo.edit("mm: step", "mm/both.c", ("addr += PAGE_SIZE", "addr += MMUPAGE_SIZE"))
+    assert repo.lowered(known, scheme="mmupage").files == {}
+
+
+def test_code_whose_only_uses_are_right_is_converted(make_repo: Callable[..., Repo]) -> None:
+    """A function that has names of the scheme and PAGE_SIZE where that is right; a new file beside it."""
+    repo = make_repo({n: text for n, text in MMUPAGE.items() if n != "mm/both.c"})
+    wrong = "unsigned long next(unsigned long addr, pte_t *pte)\n{\n\taddr += PAGE_SIZE;\n\tpte++;\n\treturn addr;\n}\n"
+    repo.commit("mm: new", {"mm/new.c": wrong})
+    repo.edit("mm: more", "mm/right.c", ("\tpte++;\n", "\tpte++;\n\taddr += PAGE_SIZE;\n"))
+    assert brief(repo.findings(scheme="mmupage")) == [
+        ("new-use", "mm/new.c", 3, "MMUPAGE_SIZE"), ("new-use", "mm/right.c", 6, "MMUPAGE_SIZE"),
+    ]  # fmt: skip
 
 
 def test_a_baseline_reads_back_as_it_was_written(repo: Repo, tmp_path: Path) -> None:

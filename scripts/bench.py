@@ -24,6 +24,7 @@ from pathlib import Path
 
 from converter.mmmodel.bench import figures
 from scripts.bench_ci import commits
+from scripts.bench_progress import months
 
 ROOT = Path(__file__).resolve().parent.parent
 FAMILY = re.compile(rb"\b(?:PAGE_SIZE|PAGE_SHIFT|PAGE_MASK|PAGE_ALIGN|PAGE_ALIGNED|PAGE_ALIGN_DOWN|offset_in_page)\b")
@@ -59,6 +60,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="bench-", dir=build) as work:
         scans(tree, Path(work))
         commits(Path(work) / "tree", Path(work), measure)
+        months(Path(work) / "tree", Path(work), measure)
     simulations()
     return 0
 

@@ -64,14 +64,19 @@ def first(tree: Path) -> str:
 def edit(tree: Path, count: int) -> None:
     """Commits that double, change and add statements, uses of the family among them. The same on every run."""
     rng = random.Random(612)
-    names = git(tree, "ls-files", "--", *(f"{p}/*.[ch]" for p in _PLACES)).split("\n")
-    used = [n for n in names if b"PAGE_S" in (tree / n).read_bytes()]
+    names, used = places(tree)
     for number in range(count):
         chosen = {*rng.sample(used, min(FILES - 1, len(used))), rng.choice(names)}
         for name in sorted(chosen):
             change(tree / name, rng)
         git(tree, "add", "-f", *sorted(chosen))
         git(tree, "commit", "-q", "--allow-empty", "-m", f"edit {number}")
+
+
+def places(tree: Path) -> tuple[list[str], list[str]]:
+    """Files that may be edited, and those of them that use the family."""
+    names = git(tree, "ls-files", "--", *(f"{p}/*.[ch]" for p in _PLACES)).split("\n")
+    return names, [n for n in names if b"PAGE_S" in (tree / n).read_bytes()]
 
 
 def change(path: Path, rng: random.Random) -> None:
@@ -88,10 +93,12 @@ def change(path: Path, rng: random.Random) -> None:
     path.write_bytes(b"\n".join(lines))
 
 
-def git(tree: Path, *arguments: str) -> str:
-    """git as a person without any configuration would run it."""
+def git(tree: Path, *arguments: str, date: str = "") -> str:
+    """git as a person without any configuration would run it, at a date."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
     environment |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    if date:
+        environment |= {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
     identity = ["-c", "user.name=bench", "-c", "user.email=bench@example.org", "-c", "core.quotePath=false"]
     done = subprocess.run(
         ["git", *identity, *arguments], cwd=tree, env=environment, capture_output=True, text=True, check=True

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import bench, bench_ci, readme
+from scripts import bench, bench_ci, bench_progress, readme
 from tests.conftest import ROOT
 
 
@@ -50,6 +50,15 @@ def test_the_bench_judges_commits_of_a_copy(tree: Path, tmp_path: Path, capsys: 
     output = capsys.readouterr().out
     assert "\n3 commits of 3 files each" in output
     for what in ("ci, one, cold", "ci, one, warm", "ci, 3, new blobs", "ci, 3, known blobs"):
+        assert re.search(rf"^{what}(\s+\d+\.\d\d s){{2}}", output, re.MULTILINE), what
+
+
+def test_the_bench_measures_a_history_of_a_copy(tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bench_ci.commits(tree, tmp_path, bench.measure, 1)
+    bench_progress.months(tree, tmp_path, bench.measure, 2, 4)
+    output = capsys.readouterr().out
+    assert "\n2 months of up to 4 files each" in output
+    for what in ("progress, first run", "progress, again", "progress, a month more"):
         assert re.search(rf"^{what}(\s+\d+\.\d\d s){{2}}", output, re.MULTILINE), what
 
 

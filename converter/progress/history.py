@@ -30,7 +30,7 @@ def history(
     repository = Repository(path)
     try:
         found = steps(repository, revs, wanted)
-        measured = Measured(path, cache, chosen, jobs, progress)
+        measured = Measured(repository, cache, chosen, jobs, progress)
         files = [measured.counts(each.tree) for each in found]
         newest: list[NewUse] = []
         for n in range(max(1, len(found) - NEWEST_STEPS), len(found)):
@@ -45,7 +45,7 @@ def history(
             files=tuple(files),
             subsystems=_subsystems(repository, found[-1], files),
             newest=tuple(newest),
-            warnings=(*measured.warnings, *cache.warnings),
+            warnings=(*measured.warnings(found[-1].tree), *cache.warnings),
         )
     finally:
         repository.reader.close()

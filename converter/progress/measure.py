@@ -10,11 +10,15 @@ from pathlib import Path
 
 import msgspec
 
-from converter.classify.record import OPEN
+from converter.ci.moving import MovingTree
+from converter.ci.opened import decider
+from converter.classify.record import OPEN, Site
+from converter.progress.meaning import OwnMeaning
 from converter.progress.record import MEASURES, Counts
-from converter.scan import Analysis, Progress, cache_key, converted, decide, examine
+from converter.progress.walk import Walk
+from converter.scan import Progress, cache_key
 from converter.tree.cache import Cache
-from converter.tree.git import open_revision
+from converter.tree.history import Repository
 from converter.vocabulary import Scheme, vocabulary
 
 _AT = {name: n for n, name in enumerate(MEASURES)}
@@ -43,27 +47,34 @@ class Use(msgspec.Struct, frozen=True, array_like=True):
     expression: str
 
 
+class Kept(msgspec.Struct, frozen=True, array_like=True):
+    """What is kept of a tree: its counts by file, and trouble with single files of it."""
+
+    counts: dict[str, Counts]
+    warnings: list[str]
+
+
 class Measured:
     """Measures trees of a repository in one scheme. Raises InputError where one is not a kernel's.
 
     key   what the cached values depend on besides the history
     """
 
-    def __init__(self, path: str, kept: Cache, chosen: Scheme, jobs: int | None, progress: Progress | None) -> None:
-        self._path = path
+    def __init__(
+        self, repository: Repository, kept: Cache, chosen: Scheme, jobs: int | None, progress: Progress | None
+    ) -> None:
         self._cache = kept
         self._chosen = chosen
-        self._jobs = jobs
-        self._progress = progress
+        self._walk = Walk(repository, kept, chosen, jobs, progress)
         self.key = f"{cache_key(chosen.scheme)}:{_own_version()}"
-        self.warnings: list[str] = []
 
     def counts(self, tree: str) -> dict[str, Counts]:
         """Counts by file, for files that have any."""
-        raw = self._cache.get_one("progress-counts", self.key, tree)
-        if raw is None:
-            return self._make(tree)[0]
-        return msgspec.msgpack.decode(raw, type=dict[str, Counts])
+        return self._kept(tree).counts
+
+    def warnings(self, tree: str) -> list[str]:
+        """What was wrong with single files when the tree was looked at."""
+        return self._kept(tree).warnings
 
     def uses(self, tree: str) -> list[Use]:
         """Every use of the family in kernel code, in stable order."""
@@ -72,35 +83,47 @@ class Measured:
             return self._make(tree)[1]
         return msgspec.msgpack.decode(zlib.decompress(raw), type=list[Use])
 
-    def _make(self, tree: str) -> tuple[dict[str, Counts], list[Use]]:
-        source = open_revision(self._path, tree)
-        try:
-            analysis = examine(source, self._cache, self._chosen.scheme, self._jobs, self._progress)
-        finally:
-            source.reader.close()
-        counts, uses = _measured(analysis, self._chosen)
-        self.warnings += [w for w in analysis.warnings if w not in self.warnings]
-        self._cache.put_one("progress-counts", self.key, tree, msgspec.msgpack.encode(counts))
+    def _kept(self, tree: str) -> Kept:
+        raw = self._cache.get_one("progress-counts", self.key, tree)
+        if raw is None:
+            return self._make(tree)[0]
+        return msgspec.msgpack.decode(raw, type=Kept)
+
+    def _make(self, tree: str) -> tuple[Kept, list[Use]]:
+        counts, uses = measured(self._walk.at(tree))
+        kept = Kept(counts, self._walk.warnings)
+        self._cache.put_one("progress-counts", self.key, tree, msgspec.msgpack.encode(kept))
         self._cache.put_one("progress-uses", self.key, tree, zlib.compress(msgspec.msgpack.encode(uses), 1))
-        return counts, uses
+        return kept, uses
 
 
-def _measured(analysis: Analysis, chosen: Scheme) -> tuple[dict[str, Counts], list[Use]]:
+def measured(tree: MovingTree) -> tuple[dict[str, Counts], list[Use]]:
+    """Counts by file and uses in kernel code of a tree that is solved."""
+    chosen = tree.scheme
+    judge = decider(tree.live.solution, chosen)
+    own_meaning = OwnMeaning(tree.ledger, chosen)
+    family = set(vocabulary().family)
     tally: dict[str, list[int]] = defaultdict(lambda: [0] * len(MEASURES))
     uses = []
-    for s in decide(analysis, chosen).sites:
-        if s.derived:
-            continue
-        measure = (s.unit or "review") if s.status == "decided" else s.status
-        tally[s.path][_AT[measure]] += 1
-        if s.status == "decided" or s.status in OPEN:
-            function = s.function or ""
-            uses.append(Use(s.path, s.line, s.col, s.macro, function, s.status, s.unit, s.role, s.expression))
-    if converted(analysis, chosen):  # elsewhere its names are taken for something else
-        family = set(vocabulary().family)
-        for path, facts in zip(analysis.paths, analysis.facts, strict=True):
-            for use in facts.written:
-                unit = chosen.unit_written(use.written)
-                if unit is not None and use.name in family and not use.inert and not use.defines:
-                    tally[path][_AT[f"converted {unit}"]] += 1
+    for path, number in sorted(tree.live.number.items()):
+        facts = judge.graph.facts[number]
+        for each in facts.uses:
+            s = judge.site(number, each)
+            if s.derived:
+                continue
+            tally[path][_AT[_measure(s)]] += 1
+            if s.status in OPEN or (s.status == "decided" and s.replacement != s.macro):
+                uses.append(Use(path, s.line, s.col, s.macro, s.function or "", s.status, s.unit, s.role, s.expression))
+        for each in facts.written:
+            unit = chosen.unit_written(each.written)
+            if unit is None or each.name not in family or each.inert or each.defines:
+                continue
+            if not own_meaning.of(path, each.written):
+                tally[path][_AT[f"converted {unit}"]] += 1
     return {path: tuple(numbers) for path, numbers in sorted(tally.items())}, uses
+
+
+def _measure(s: Site) -> str:
+    if s.status != "decided":
+        return s.status
+    return "kept" if s.replacement == s.macro else s.unit or "review"

@@ -7,8 +7,9 @@ from typing import Any
 
 SCHEMA = "pgconv.progress/1"
 
-MEASURES = ("pte", "pg", "review", "logic", "converted pte", "converted pg", "definition", "inert")
-"""Counts of uses of the family: decided as pte and as pg, open, written in the scheme's names, and the rest."""
+MEASURES = ("pte", "pg", "review", "logic", "converted pte", "converted pg", "kept", "definition", "inert")
+"""Counts of uses of the family: decided as pte and as pg, open, written in the scheme's names, decided for the unit
+whose name the scheme keeps, and the rest."""
 
 LEFT = ("pte", "pg", "review", "logic")
 """Uses in kernel code that are still written PAGE_*."""

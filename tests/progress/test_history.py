@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from converter.progress import measure
+from converter.ci.moving import MovingTree, whole
+from converter.progress import walk
 from converter.scan import scan
 from converter.tree import open_tree
 from converter.tree.cache import open_cache
@@ -99,7 +101,7 @@ def test_a_second_run_reads_no_file(dated: Repo, monkeypatch: pytest.MonkeyPatch
         raise AssertionError(f"read again: {entries}")
 
     monkeypatch.setattr(GitReader, "read_many", refuse)
-    monkeypatch.setattr(measure, "open_revision", refuse)
+    monkeypatch.setattr(walk, "whole", refuse)
     assert dated.history() == first
 
 
@@ -111,3 +113,84 @@ def test_the_working_tree_and_the_repository_stay_as_they_are(dated: Repo, pgcon
     done = pgconv("progress", copy, "-o", tmp_path / "x.html")
     assert done.returncode == 0, done.stderr
     assert {p: p.stat().st_mtime_ns for p in copy.rglob("*")} == before
+
+
+# What counts as converted.
+
+
+def test_a_name_of_the_scheme_counts_as_converted_before_a_header_defines_it(make_repo: Callable[[], Repo]) -> None:
+    repo = make_repo()
+    repo.commit("2024-01-01", PLAIN)
+    repo.commit("2024-02-01", {"mm/one.c": PLAIN["mm/one.c"].replace("PAGE_SIZE", "PG_SIZE")}, "ahead of the headers")
+    before, after = repo.history().files
+    assert (total(before, "converted pg"), total(after, "converted pg")) == (0, 1)
+    assert (total(before), total(after)) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("header", "user"),
+    [
+        ("arch/x86/include/asm/pgtable.h", "arch/x86/mm/walk.c"),
+        ("drivers/input/panel.h", "drivers/input/panel.c"),
+    ],
+)
+def test_a_name_that_the_tree_has_of_its_own_is_not_converted(
+    make_repo: Callable[[], Repo], header: str, user: str
+) -> None:
+    repo = make_repo()
+    code = "int size(void)\n{\n\treturn PTE_SIZE;\n}\n"
+    repo.commit("2024-01-01", {**PLAIN, header: "#define PTE_SIZE 8\n", user: code})
+    repo.commit("2024-02-01", {"mm/three.c": code})
+    before, after = repo.history().files
+    assert (total(before, "converted pte"), total(after, "converted pte")) == (0, 1)
+
+
+def test_uses_that_the_scheme_keeps_are_not_left_to_convert(make_repo: Callable[[], Repo]) -> None:
+    repo = make_repo()
+    wipe = "void wipe(struct folio *folio)\n{\n\tmemset(kmap_local_folio(folio, 0), 0, PAGE_SIZE);\n}\n"
+    repo.commit("2024-01-01", {**{n: PLAIN[n] for n in ("Makefile", "MAINTAINERS")}, "mm/wipe.c": wipe})
+    repo.commit("2024-02-01", {"mm/more.c": wipe})
+    found = repo.history(scheme_name="mmupage")
+    assert [(total(f), total(f, "kept")) for f in found.files] == [(0, 1), (0, 2)]
+    assert found.newest == ()
+
+
+# Steps are measured by what differs from the one before.
+
+
+def test_a_tree_that_is_walked_to_is_solved_once(dated: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    solved = []
+
+    def noted(*arguments: Any) -> MovingTree:
+        solved.append(arguments[3])
+        return whole(*arguments)
+
+    monkeypatch.setattr(walk, "whole", noted)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(dated.root.parent / "another"))
+    found = dated.history()
+    assert len(found.steps) == 4
+    assert solved == [found.steps[0].tree, found.steps[-1].tree]  # the last one speaks the scheme
+
+
+def test_a_tree_too_far_away_is_solved_from_nothing(dated: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(dated.root.parent / "third"))
+    near = dated.history()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(dated.root.parent / "fourth"))
+    monkeypatch.setattr(walk, "DISTANT", 0)
+    assert dated.history() == near
+
+
+def test_a_file_that_cannot_be_read_is_told_and_passed_over(make_repo: Callable[[], Repo]) -> None:
+    repo = make_repo()
+    repo.commit("2024-01-01", {**PLAIN, "mm/found.c": ""})
+    repo.commit("2024-02-01", {"mm/lost.c": "int lost = PAGE_SIZE;\n"})
+    blob = repo.git("rev-parse", "HEAD:mm/lost.c")
+    (repo.root / ".git/objects" / blob[:2] / blob[2:]).unlink()
+    found = repo.history()
+    assert [total(f) for f in found.files] == [2, 2]
+    assert found.warnings == (f"mm/lost.c: not read: object {blob} is missing from the repository",)
+    assert repo.history() == found
+    repo.history("HEAD~1", scheme_name="mmupage")  # the walk now begins at the tree with the lost file
+    assert repo.history(scheme_name="mmupage").warnings == (
+        "mm/lost.c: file not read: its blob is not in this repository",
+    )

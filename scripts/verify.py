@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-DIRECTORIES = ("mm", "kernel", "lib", "arch/x86")
+DIRECTORIES = ("mm", "kernel", "lib", "arch/x86", "block", "ipc")
 
 
 def main() -> int:

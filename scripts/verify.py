@@ -64,6 +64,8 @@ def arithmetic(command: Sequence[str], keep: Path) -> int:
         print("".join(f"    {line}\n" for line in item["detail"].splitlines()), end="")
     for reason, n in level["not_covered"].items():
         print(f"  not covered: {n:,} {reason}")
+    for reason, n in level["assumed"].items():
+        print(f"  assumed: {n:,} {reason}")
     return int(new > 0)
 
 

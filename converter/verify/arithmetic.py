@@ -11,7 +11,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -165,7 +165,8 @@ def judged(site: Site, pair: Pair | Uncovered, asking: Mapping[tuple[str, int, i
     if v.outcome == FAILED:
         mixed = "; a count of one unit is used as one of the other" if pair.asked is not None and not apart else ""
         detail = f"{written.text}\n{demand.words()}{mixed}\n{v.detail}"
-    return Judged(_item(site, v.outcome, v.why, detail), written)
+    assumed = tuple((i.text, f"unsigned long: {i.guess}") for i in pair.before.inputs if i.guess)
+    return Judged(replace(_item(site, v.outcome, v.why, detail), assumed=assumed), written)
 
 
 def bindings(pair: Pair, asking: Mapping[tuple[str, int, int], Demand]) -> Bindings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 PASSED = "passed"
 FAILED = "failed"
@@ -46,6 +46,11 @@ class Result:
 
     def count(self, outcome: str) -> int:
         return sum(item.outcome == outcome for item in self.items)
+
+    def with_items(self, more: Iterable[Item]) -> Result:
+        """With more items, in order of place."""
+        items = sorted((*self.items, *more), key=lambda i: (i.path, i.line, i.what))
+        return replace(self, items=tuple(items))
 
     @property
     def failed(self) -> bool:

@@ -22,7 +22,7 @@ from converter.units.extract import Extractor
 from converter.units.facts import Facts, Use
 from converter.units.names import names
 from converter.units.signatures import interesting, signatures
-from converter.vocabulary import FUNCTION_LIKE, scheme, vocabulary
+from converter.vocabulary import scheme, vocabulary
 
 LARGE = 16 << 20
 """Files above this size are searched, not parsed (generated headers)."""
@@ -40,6 +40,10 @@ _SUFFIX = b"\n;}"
 _DEFINE = re.compile(rb"[ \t]*([A-Za-z_]\w*)(\(([^()]*)\))?")
 _STATIC = re.compile(rb"\nstatic\b[^;{}()=\n]*?\b(\w+)\s*(?:\(|=|;|\[)")
 _CALLED = re.compile(rb"\s*\(")
+_MEMBER = re.compile(rb"(?:\.|->)\s*\Z")
+_DECLARED = re.compile(rb"\s*;")
+_NEAR = 80
+"""Bytes before a member's name in which its `.` or `->` stands."""
 _OPS = re.compile(rb"\.(\w+)\s*=\s*(\w+)\s*[,}]")
 _VARIABLE = re.compile(rb"\s+\w+(?:\[\w*\])?\s*= \{")
 _DECLARES = re.compile(rb"^(?:typedef |static |extern )*(?:struct|union)\b", re.M)
@@ -71,6 +75,8 @@ def analyse(path: str, content: bytes, scheme_name: str, inert: str = "") -> Fac
             facts.warnings.append(f"larger than {LARGE >> 20} MiB: searched, not parsed; its uses stay open")
         return facts
     file = _File(path, content, Source(content, assembler), lines, facts, scheme_name, assembler)
+    if walked:
+        marks += _interesting().find(file.source.code)
     file.run(marks)
     return facts
 
@@ -97,23 +103,13 @@ def _words(scheme_name: str) -> Words:
 
 
 @cache
-def _ops_structs() -> frozenset[bytes]:
-    return frozenset(struct.encode() for struct, _ in signatures().ops)
+def _interesting() -> Words:
+    return Words(interesting())
 
 
 @cache
-def _sought() -> Words:
-    return Words(interesting() | _ops_structs())
-
-
-@cache
-def _family() -> frozenset[bytes]:
-    return frozenset(n.name.encode() for n in vocabulary().names.values() if n.family)
-
-
-@cache
-def _kinds() -> dict[str, str]:
-    return {n.name: n.kind for n in vocabulary().names.values()}
+def _ops_structs() -> Words:
+    return Words({struct.encode() for struct, _ in signatures().ops})
 
 
 def _use(m: Mark, lines: Lines, inert: str = "", defines: bool = False, function: str = "") -> Use:
@@ -131,8 +127,9 @@ class _File:
         self.lines = lines
         self.facts = facts
         self.assembler = assembler
-        self.family = _family()
-        self.kinds = _kinds()
+        self.family = {n.name.encode() for n in vocabulary().names.values() if n.family}
+        self.kinds = {n.name: n.kind for n in vocabulary().names.values()}
+        self.forms = {n.name: n.form for n in vocabulary().names.values()}
         self.converted, self.converted_pattern = _converted(scheme_name)
         self.rules: Rules = rules()
         private = {m.group(1).decode() for m in _STATIC.finditer(b"\n" + source.code)} if path.endswith(".c") else set()
@@ -152,8 +149,6 @@ class _File:
         source = self.source
         masked = source.masked
         vocab = self.kinds
-        sought = [] if self.assembler else _sought().find(source.code)
-        marks += [m for m in sought if m.word in interesting()]
         pieces: dict[int, tuple[Piece, list[Mark]]] = {}
         lines: dict[int, tuple[Directive, list[Mark]]] = {}
         for m in marks:
@@ -173,7 +168,7 @@ class _File:
                 pieces.setdefault(piece.start, (piece, []))[1].append(m)
         if not self.assembler:
             declared(self.path, source.code, self.facts)
-            self._ops([m for m in sought if m.word in _ops_structs()])
+            self._ops()
         for directive, own in lines.values():
             self._directive(directive, own)
         for piece, own in pieces.values():
@@ -186,10 +181,20 @@ class _File:
             (self.facts.written if use.written else self.facts.uses).append(use)
 
     def _other(self, m: Mark, directive: Directive | None) -> bool:
-        """Does something else than the macro bear the name of a macro with arguments?"""
-        if self.kinds.get(m.word.decode()) not in FUNCTION_LIKE or _CALLED.match(self.source.masked, m.end):
+        """Does something else bear the name of a macro with arguments, of a function or of a member?"""
+        form = self.forms.get(m.word.decode())
+        masked = self.source.masked
+        if form == "member":
+            return not _MEMBER.search(masked, max(0, m.start - _NEAR), m.start) and not self._declares(m)
+        if form != "call" or _CALLED.match(masked, m.end):
             return False
         return directive is None or (directive.keyword == b"define" and m.start > directive.body + 1)
+
+    def _declares(self, m: Mark) -> bool:
+        """Is this a member's declaration in a struct?"""
+        if not _DECLARED.match(self.source.masked, m.end):
+            return False
+        return function_name(self.source.code, self.source.piece_at(m.start)) is None
 
     # pieces of C
 
@@ -223,7 +228,8 @@ class _File:
             word = self.converted.get(written, written)
             if word not in self.kinds or start in self.found or raw[start - base : m.end - base] != m.word:
                 continue
-            use = _use(m, self.lines, defines=defines, function=function)
+            declares = self.forms[word] == "member" and self._declares(m)
+            use = _use(m, self.lines, defines=defines or declares or word == function, function=function)
             if word != written:
                 use.name, use.written = word, written
             seen = self.extractor.uses.get(start)
@@ -328,11 +334,11 @@ class _File:
 
     # everything else
 
-    def _ops(self, marks: list[Mark]) -> None:
+    def _ops(self) -> None:
         """Functions that are assigned to the known function pointers of ops structs take their parameters' units."""
         known = signatures().ops
         code = self.source.code
-        for mark in marks:
+        for mark in _ops_structs().find(code):
             owner = _VARIABLE.match(code, mark.end)
             if owner is None:
                 continue
@@ -355,7 +361,8 @@ class _File:
         word = m.word.decode()
         if word not in self.kinds:
             return
-        start = max(m.start - self.lines.at(m.start)[1] + 1, m.start - LINE)
+        line = self.lines.number(m.start)
+        start = max(self.lines.span(line), m.start - LINE)
         text = self.source.masked[start : m.end + LINE].split(b"\n")[0]
         use = _use(m, self.lines)
         before = text[: m.start - start].rstrip()

@@ -110,6 +110,8 @@ def largest(files: list[Path]) -> list[str]:
 def check(files: list[Path], sample: int | None, clone: Path) -> int:
     """Findings of checkpatch that the lines before the patch did not have, in all patches or evenly spaced ones."""
     chosen = files if sample is None else files[:: max(1, len(files) // sample)][:sample] if sample else []
+    # checkpatch asks it whether a file is obsolete, which a patch and its reverse have alike: four fifths of the time.
+    (clone / "scripts/get_maintainer.pl").unlink(missing_ok=True)
     print(f"checkpatch --strict on {len(chosen)} of {len(files)} patches:", flush=True)
     new: Counter[str] = Counter()
     start = time.perf_counter()

@@ -32,12 +32,16 @@ class Letter:
     cc: tuple[tuple[str, str], ...]
 
 
+_COLLECTIONS = ("arch/", "drivers/")
+"""Directories that are no subsystem of their own."""
+
+
 def prefix(paths: Sequence[str]) -> str:
     """How a subject begins for these files: `mm/mremap`, `x86/mm`, `drm/i915` (rules/convert/subjects.toml)."""
-    code = [p for p in paths if not p.startswith("include/")] or list(paths)
-    if len({p.split("/")[0] for p in code}) > 1:
-        most, _ = Counter(p.split("/")[0] for p in code).most_common(1)[0]
-        code = [p for p in code if p.split("/")[0] == most]
+    outside = [p for p in paths if not p.startswith("include/")] or paths
+    code = _most(outside, 0, 0.0)
+    if code[0].startswith(_COLLECTIONS):
+        code = _most(code, 1, 0.5)
     shared = os.path.commonpath(code)
     rule = next(s for s in subjects() if (shared + "/").startswith(s.path))
     parts = [p for p in shared[len(rule.path) :].split("/") if p]
@@ -46,9 +50,23 @@ def prefix(paths: Sequence[str]) -> str:
         parts = [*parts[:-1], stem] if _by_file(rule, parts) else parts[:-1]
     elif not parts and rule.depth and (stem := _stem(code)):
         parts = [stem]
-    named = [p for p in parts if p not in ("include", "asm", "linux")][: rule.depth]
-    text = rule.prefix + "/".join(named)
-    return text.rstrip(": /") or (shared.split("/")[0] if shared else "treewide")
+    text = rule.prefix + "/".join(_telling(parts)[: rule.depth])
+    if text:
+        return text.rstrip(": /")
+    places = shared.split("/")
+    return (_telling(places) or places)[-1] or "treewide"
+
+
+def _telling(parts: Sequence[str]) -> list[str]:
+    return [p for p in parts if p not in ("include", "asm", "linux")]
+
+
+def _most(paths: Sequence[str], depth: int, share: float) -> Sequence[str]:
+    """Where paths part at `depth`, those of the directory that has most of them, and more than that share: a subject
+    says where to look first."""
+    of = {p: p.split("/")[depth] for p in paths if p.count("/") > depth}
+    ((most, n),) = Counter(of.values()).most_common(1) or [("", 0)]
+    return [p for p, place in of.items() if place == most] if n > share * len(paths) else paths
 
 
 def _stem(paths: Sequence[str]) -> str:

@@ -76,7 +76,8 @@ def write(conversion: Conversion, directory: Path, by: Sequence[str], author: st
     """Write the series, its cover letter and the worklist. Raises InputError; then DIR is as it was."""
     maintainers = _maintainers(conversion.tree)
     patches, parts = _patches(conversion, by, maintainers)
-    left = worklist.open_sites(conversion.report, conversion.sites, conversion.options.prefixes)
+    options = conversion.options
+    left = worklist.open_sites(conversion.report, conversion.sites, options.prefixes, options.steps)
     stat: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
     for patch in patches:
         for path, (added, deleted) in patch.stat.items():
@@ -104,9 +105,7 @@ def write(conversion: Conversion, directory: Path, by: Sequence[str], author: st
     return Written(total, len(conversion.sites), len({s.path for s in conversion.sites}))
 
 
-def _patches(
-    conversion: Conversion, by: Sequence[str], maintainers: Maintainers
-) -> tuple[list[_Patch], list[Part]]:
+def _patches(conversion: Conversion, by: Sequence[str], maintainers: Maintainers) -> tuple[list[_Patch], list[Part]]:
     parts = partition(conversion.sites, by, maintainers, conversion.options.steps, list(words().role))
     patches = []
     for p in conversion.preparation.patches:

@@ -9,7 +9,8 @@ from converter.classify.record import Site
 from converter.convert.lines import Change, Lines
 from converter.convert.prepare import Preparation
 
-_FIELD = re.compile(rb"^(\t+)(unsigned long )(vm_pgoff);([ \t]*)(.*)$", re.S)
+_FIELD = re.compile(rb"^(\t+)(unsigned long[ \t]+)(vm_pgoff);([ \t]*)(.*)$", re.S)
+_DECLARATION = re.compile(rb"^\t\w+ \w+;\r?\n?$")
 
 
 def prepare_steps(preparation: Preparation, steps: Sequence[str], sites: Iterable[Site]) -> None:
@@ -26,14 +27,13 @@ def prepare_steps(preparation: Preparation, steps: Sequence[str], sites: Iterabl
             f"The offset of a VMA in its file counts units of what one PTE maps. Give the\nfield the name {new}, and "
             "keep the old name of the same field until its\nusers have changed.\n\nNo object changes.",
             files,
+            "mm",
         )
     # The copy of a function names the field as it is called in this series.
     kept = frozenset[str]() if "vm-pteoff" in steps else frozenset(["vm_pgoff"])
-    for step, macro, paths in (
-        ("linear-pte-index", "linear_page_index", ("include/linux/pagemap.h",)),
-        ("pte-order", "get_order", ("include/asm-generic/getorder.h",)),
-    ):
+    for step, macro in (("linear-pte-index", "linear_page_index"), ("pte-order", "get_order")):
         if step in steps:
+            paths = sorted({s.path for s in sites if s.macro == macro and s.status == "definition"})
             new = preparation.name(macro, "pte")
             texts = {p: lines for p in paths if (lines := preparation.workspace.lines(p))}
             files = {p: _copied(preparation, lines, macro, kept) for p, lines in texts.items()}
@@ -71,5 +71,9 @@ def _copied(preparation: Preparation, lines: Lines, function: str, keep: frozens
         return []
     stop = next((i + 1 for i in range(start, len(lines)) if lines[i].startswith(b"}")), len(lines))
     end = b"\r\n" if lines[start].endswith(b"\r\n") else b"\n"
-    copy = tuple(preparation.copy(line, "pte", keep) for line in lines[start:stop])
+    copy: list[bytes] = []
+    for line in lines[start:stop]:
+        if copy and _DECLARATION.match(copy[-1]) and not _DECLARATION.match(line) and line.strip():
+            copy.append(end)  # as checkpatch asks of new lines
+        copy.append(preparation.copy(line, "pte", keep))
     return [Change(stop, stop, (end, *copy))]

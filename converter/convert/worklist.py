@@ -4,25 +4,35 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from converter.classify.record import OPEN, Evidence, Report, Site
-from converter.convert.plan import by_path
+from converter.convert.plan import by_path, doubtful, step_macros
 from converter.tree import shown
 
 SCHEMA = "pgconv.worklist/1"
 
 
-def open_sites(report: Report, done: Sequence[Site], prefixes: Sequence[str]) -> list[Site]:
-    """Uses with status `logic` or `review` that the series leaves, of these paths."""
+def open_sites(report: Report, done: Sequence[Site], prefixes: Sequence[str], steps: Sequence[str] = ()) -> list[Site]:
+    """Uses with status `logic` or `review` that the series leaves, of these paths, and those that a step left."""
     finished = {s.order() for s in done}
-    return [
-        s for s in report.sites
-        if s.status in OPEN and s.order() not in finished
-        and (not prefixes or any(s.path == p or s.path.startswith(p + "/") for p in prefixes))
-    ]  # fmt: skip
+    macros = step_macros(steps)
+    found = []
+    for s in report.sites:
+        if s.order() in finished or (prefixes and not any(s.path == p or s.path.startswith(p + "/") for p in prefixes)):
+            continue
+        if s.macro in macros and doubtful(s):
+            found.append(
+                replace(
+                    s, status="review", missing=f"its result meets the other unit: {s.macro}() or {s.replacement}()?"
+                )
+            )
+        elif s.status in OPEN:
+            found.append(s)
+    return found
 
 
 def as_json(report: Report, sites: Sequence[Site]) -> bytes:

@@ -160,8 +160,17 @@ STEPS_TREE = {
 		return 0;
 	if (folio->index == PFN_DOWN(bytes))
 		return 1;
-	bytes = 1UL << (PTE_SHIFT + get_order(size));
 	return (int)__get_free_pages(GFP_KERNEL, get_order(size));
+}
+
+static struct page *cached(struct vm_area_struct *vma, struct address_space *mapping, unsigned long at)
+{
+	return find_get_page(mapping, linear_page_index(vma, at));
+}
+
+static void account(struct loader *loader, unsigned long vm_pgoff)
+{
+	loader->vma_pages = vm_pgoff;
 }
 """,
 }
@@ -170,8 +179,11 @@ STEPS_TREE = {
 @pytest.fixture(scope="module")
 def stepped(tmp_path_factory: pytest.TempPathFactory) -> Stepped:
     """What a step makes of each file that it changes: (before, after)."""
-    place = tmp_path_factory.mktemp("steps")
-    for path, text in STEPS_TREE.items():
+    return stepping(tmp_path_factory.mktemp("steps"), STEPS_TREE)
+
+
+def stepping(place: Path, files: dict[str, str]) -> Stepped:
+    for path, text in files.items():
         (place / path).parent.mkdir(parents=True, exist_ok=True)
         (place / path).write_text(text)
     tree = open_tree(place)
@@ -181,7 +193,7 @@ def stepped(tmp_path_factory: pytest.TempPathFactory) -> Stepped:
     def run(*steps: str) -> dict[str, tuple[str, str]]:
         plain = {f.path: f.new.decode() for f in Conversion(tree, decided, Options()).files()}
         made = {f.path: f.new.decode() for f in Conversion(tree, decided, Options(steps=steps)).files()}
-        return {p: (plain.get(p, STEPS_TREE[p]), t) for p, t in made.items() if t != plain.get(p)}
+        return {p: (plain.get(p, files[p]), t) for p, t in made.items() if t != plain.get(p)}
 
     return run
 
@@ -206,12 +218,34 @@ def test_a_pfn_keeps_its_name_where_struct_pages_are_counted_apart(stepped: Step
     assert "PFN_DOWN(vma->vm_start)" in after
 
 
-def test_only_the_order_of_a_mapping_becomes_one_of_ptes(stepped: Stepped) -> None:
+def test_the_order_of_an_allocation_stays(stepped: Stepped) -> None:
     files = stepped("pte-order")
-    assert "__get_free_pages(GFP_KERNEL, get_order(size))" in files.get("mm/use.c", ("", STEPS_TREE["mm/use.c"]))[1]
+    assert "mm/use.c" not in files
+    assert "__get_free_pages(GFP_KERNEL, get_order(size))" in STEPS_TREE["mm/use.c"]
     _, header = files["include/asm-generic/getorder.h"]
     assert "int get_pte_order(unsigned long size)\n{\n\tsize--;\n\tsize >>= PTE_SHIFT;" in header
     assert "int get_order(unsigned long size)" in header
+
+
+def test_the_order_of_a_window_of_addresses_becomes_one_of_ptes(tmp_path: Path) -> None:
+    window = (
+        "static bool starts(phys_addr_t p, size_t size)\n{\n"
+        "\tphys_addr_t window = 1ULL << (get_order(size) + PTE_SHIFT);\n\n\treturn p == window;\n}\n"
+    )
+    unsplit = window.replace("PTE_SHIFT", "PAGE_SHIFT")
+    before, after = stepping(tmp_path, {**STEPS_TREE, "mm/use.c": unsplit})("pte-order")["mm/use.c"]
+    assert (before, after) == (window, window.replace("get_order", "get_pte_order"))
+
+
+def test_a_variable_or_member_of_the_name_stays(stepped: Stepped) -> None:
+    for step in ("vm-pteoff", "vma-ptes"):
+        _, after = stepped(step)["mm/use.c"]
+        assert "struct loader *loader, unsigned long vm_pgoff)\n{\n\tloader->vma_pages = vm_pgoff;" in after
+
+
+def test_an_index_of_the_page_cache_stays_one(stepped: Stepped) -> None:
+    _, after = stepped("linear-pte-index")["mm/use.c"]
+    assert "find_get_page(mapping, linear_page_index(vma, at))" in after
 
 
 def test_a_copied_function_uses_the_field_s_name_in_this_series(stepped: Stepped) -> None:

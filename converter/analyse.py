@@ -75,8 +75,6 @@ def analyse(path: str, content: bytes, scheme_name: str, inert: str = "") -> Fac
             facts.warnings.append(f"larger than {LARGE >> 20} MiB: searched, not parsed; its uses stay open")
         return facts
     file = _File(path, content, Source(content, assembler), lines, facts, scheme_name, assembler)
-    if walked:
-        marks += _interesting().find(file.source.code)
     file.run(marks)
     return facts
 
@@ -103,13 +101,28 @@ def _words(scheme_name: str) -> Words:
 
 
 @cache
-def _interesting() -> Words:
-    return Words(interesting())
+def _ops_structs() -> frozenset[bytes]:
+    return frozenset(struct.encode() for struct, _ in signatures().ops)
 
 
 @cache
-def _ops_structs() -> Words:
-    return Words({struct.encode() for struct, _ in signatures().ops})
+def _sought() -> Words:
+    return Words(interesting() | _ops_structs())
+
+
+@cache
+def _family() -> frozenset[bytes]:
+    return frozenset(n.name.encode() for n in vocabulary().names.values() if n.family)
+
+
+@cache
+def _forms() -> dict[str, str]:
+    return {n.name: n.form for n in vocabulary().names.values()}
+
+
+@cache
+def _kinds() -> dict[str, str]:
+    return {n.name: n.kind for n in vocabulary().names.values()}
 
 
 def _use(m: Mark, lines: Lines, inert: str = "", defines: bool = False, function: str = "") -> Use:
@@ -127,9 +140,9 @@ class _File:
         self.lines = lines
         self.facts = facts
         self.assembler = assembler
-        self.family = {n.name.encode() for n in vocabulary().names.values() if n.family}
-        self.kinds = {n.name: n.kind for n in vocabulary().names.values()}
-        self.forms = {n.name: n.form for n in vocabulary().names.values()}
+        self.family = _family()
+        self.kinds = _kinds()
+        self.forms = _forms()
         self.converted, self.converted_pattern = _converted(scheme_name)
         self.rules: Rules = rules()
         private = {m.group(1).decode() for m in _STATIC.finditer(b"\n" + source.code)} if path.endswith(".c") else set()
@@ -149,6 +162,8 @@ class _File:
         source = self.source
         masked = source.masked
         vocab = self.kinds
+        sought = [] if self.assembler else _sought().find(source.code)
+        marks += [m for m in sought if m.word in interesting()]
         pieces: dict[int, tuple[Piece, list[Mark]]] = {}
         lines: dict[int, tuple[Directive, list[Mark]]] = {}
         for m in marks:
@@ -168,7 +183,7 @@ class _File:
                 pieces.setdefault(piece.start, (piece, []))[1].append(m)
         if not self.assembler:
             declared(self.path, source.code, self.facts)
-            self._ops()
+            self._ops([m for m in sought if m.word in _ops_structs()])
         for directive, own in lines.values():
             self._directive(directive, own)
         for piece, own in pieces.values():
@@ -334,11 +349,11 @@ class _File:
 
     # everything else
 
-    def _ops(self) -> None:
+    def _ops(self, marks: list[Mark]) -> None:
         """Functions that are assigned to the known function pointers of ops structs take their parameters' units."""
         known = signatures().ops
         code = self.source.code
-        for mark in _ops_structs().find(code):
+        for mark in marks:
             owner = _VARIABLE.match(code, mark.end)
             if owner is None:
                 continue
@@ -361,8 +376,7 @@ class _File:
         word = m.word.decode()
         if word not in self.kinds:
             return
-        line = self.lines.number(m.start)
-        start = max(self.lines.span(line), m.start - LINE)
+        start = max(m.start - self.lines.at(m.start)[1] + 1, m.start - LINE)
         text = self.source.masked[start : m.end + LINE].split(b"\n")[0]
         use = _use(m, self.lines)
         before = text[: m.start - start].rstrip()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import astuple, dataclass, field, replace
 from functools import cache as once
 from functools import partial
@@ -15,64 +14,34 @@ from pathlib import Path
 import msgspec
 
 from converter import __version__, data
-from converter.analyse import analyse
 from converter.classify.confidence import confidence
 from converter.classify.decide import Decider
 from converter.classify.record import Report, Site, summarise
-from converter.classify.roles import LOGIC, inert_directory, rules
-from converter.tree import Entry, Problems, Reader, Tree, Unreadable
+from converter.classify.roles import LOGIC, rules
+from converter.collector import uncollected
+from converter.kept import KeptFacts, fact_key
+from converter.tree import Problems, Tree
 from converter.tree.cache import Cache, tree_digest
-from converter.tree.entry import blob_id
 from converter.tree.pool import Lost, chunked, run
-from converter.units.facts import Facts, decode, encode
+from converter.units.facts import Facts, decode
 from converter.units.graph import link
 from converter.units.meet import meetings
 from converter.units.signatures import Seed, dimension, signatures
 from converter.units.solve import Solution, solve
 from converter.units.solved import World
 from converter.vocabulary import UNITS, Scheme, scheme, vocabulary
+from converter.worker import Worker
 
 Progress = Callable[[int, int], None]
 """Called with bytes done and bytes in all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A worker's result for one file: its digest, and its facts encoded (empty: nothing of interest)."""
-
-    path: str
-    size: int
-    digest: str
-    facts: bytes
-    problem: str = ""
-
-
-class Worker:
-    """Runs in a process of its own: reads files, extracts facts."""
-
-    def __init__(self, reader: Reader, scheme_name: str) -> None:
-        self.reader = reader
-        self.scheme_name = scheme_name
-
-    def __call__(self, entries: Sequence[Entry]) -> list[Found]:
-        found = []
-        for entry, content in self.reader.read_many(entries):
-            if isinstance(content, Unreadable):
-                found.append(Found(entry.path, entry.size, entry.blob or "", b"", content.reason))
-                continue
-            inert = inert_directory(os.path.dirname(entry.path))
-            facts = analyse(entry.path, content, self.scheme_name, inert)
-            digest = entry.blob or blob_id(content)
-            found.append(Found(entry.path, entry.size, digest, encode(facts) if facts is not None else b""))
-        return found
-
-
 @once
 def engine_version() -> str:
-    """Changes whenever the code that makes facts or decisions changes."""
+    """Changes whenever the code that makes facts, decisions or what else the cache keeps changes."""
     whole = hashlib.sha256(__version__.encode())
     package = Path(__file__).resolve().parent
-    for folder in (".", "csource", "units", "classify"):
+    for folder in (".", "csource", "units", "classify", "ci"):
         for file in sorted((package / folder).glob("*.py")):
             whole.update(file.read_bytes())
     return whole.hexdigest()[:16]
@@ -99,7 +68,7 @@ def scan(
     what_if: Path | None = None,
 ) -> Report:
     """Every use of the vocabulary in `tree`, decided as far as the evidence goes. Raises InputError."""
-    with _uncollected():
+    with uncollected():
         return _scan(tree, cache, scheme_name, jobs, progress, what_if)
 
 
@@ -121,18 +90,6 @@ def _scan(
     return report
 
 
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """No garbage collection: each pass would look at a million facts and sites, and there is no circle among them."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
 def examine(
     tree: Tree,
     cache: Cache,
@@ -142,13 +99,13 @@ def examine(
     known: dict[str, str] | None = None,
 ) -> Analysis:
     """Facts of every file, from the cache where the content is known."""
-    key = cache_key(scheme_name)
+    kept = KeptFacts(cache, cache_key(scheme_name))
     digests = dict(cache.digests(tree) if known is None else known)
     keys = {path: fact_key(path, digest) for path, digest in digests.items()}
-    kept = _kept(cache, key, set(keys.values()))
-    pending = [e for e in tree.entries if keys.get(e.path) not in kept]
-    raw: dict[str, bytes] = {path: kept[k] for path, k in keys.items() if k in kept}
-    fresh: dict[str, bytes] = {}
+    before = kept.of(set(keys.values()))
+    pending = [e for e in tree.entries if keys.get(e.path) not in before]
+    raw = {path: before[k] for path, k in keys.items() if k in before}
+    made: dict[str, Facts] = {}
     problems = Problems()
     total = sum(e.size for e in pending)
     done = 0
@@ -165,22 +122,25 @@ def examine(
                     problems.add(f"not read: {found.problem}", found.path)
                     continue
                 digests[found.path] = found.digest
-                raw[found.path] = fresh[fact_key(found.path, found.digest)] = found.facts
+                kept.add(fact_key(found.path, found.digest), found.facts)
+                if found.facts:
+                    made[found.path] = decode(found.facts)
             if progress is not None:
                 progress(done, total)
-    paths, facts = [], []
-    for path in sorted(raw):
-        if raw[path]:
+    kept.finish()
+    for path, content in raw.items():
+        if content:
             try:
-                facts.append(decode(raw[path]))
+                made[path] = decode(content)
             except msgspec.MsgspecError:  # an entry that passed its checksum and is still wrong: ask the source
                 entry = next(e for e in tree.entries if e.path == path)
                 again = Worker(tree.reader, scheme_name)([entry])[0]
-                facts.append(decode(again.facts) if again.facts else Facts())
-            paths.append(path)
-            for what in facts[-1].warnings:
-                problems.add(what, path)
-    _keep(cache, key, fresh)
+                made[path] = decode(again.facts) if again.facts else Facts()
+    paths = sorted(made)
+    facts = [made[path] for path in paths]
+    for path in paths:
+        for what in made[path].warnings:
+            problems.add(what, path)
     cache.remember_digests(tree, digests)
     return Analysis(tree, paths, facts, digests, [*tree.warnings, *problems.lines()], problems)
 
@@ -188,33 +148,6 @@ def examine(
 def cache_key(scheme_name: str) -> str:
     """What facts and reports depend on besides the files: code, rules and scheme."""
     return f"{engine_version()}:{data.rules_version()}:{scheme_name}"
-
-
-_EMPTY = hashlib.sha1(b"files without facts").hexdigest()
-"""Five files of six hold nothing of interest: their keys are one value, not a row each."""
-
-
-def _kept(cache: Cache, key: str, wanted: set[str]) -> dict[str, bytes]:
-    """Encoded facts by fact key, of those that the cache knows."""
-    empty = wanted & _empty(cache, key)
-    return cache.get_many("facts", key, wanted - empty) | dict.fromkeys(empty, b"")
-
-
-def _keep(cache: Cache, key: str, fresh: dict[str, bytes]) -> None:
-    cache.put_many("facts", key, {k: value for k, value in fresh.items() if value})
-    empty = {k for k, value in fresh.items() if not value}
-    if empty:
-        cache.put_one("empty", key, _EMPTY, bytes.fromhex("".join(sorted(empty | _empty(cache, key)))))
-
-
-def _empty(cache: Cache, key: str) -> set[str]:
-    digits = (cache.get_one("empty", key, _EMPTY) or b"").hex()
-    return {digits[at : at + 40] for at in range(0, len(digits), 40)}
-
-
-def fact_key(path: str, digest: str) -> str:
-    """Facts name their file and depend on its directory, so equal contents in two places are two entries."""
-    return hashlib.sha1(f"{digest}:{path}".encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def labels(chosen: Scheme) -> dict[str, str]:

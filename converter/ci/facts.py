@@ -10,12 +10,14 @@ from functools import partial
 import msgspec
 
 from converter.errors import InputError
-from converter.scan import Found, Worker, cache_key, fact_key
+from converter.kept import fact_key
+from converter.scan import cache_key
 from converter.tree import Entry, Problems, shown
 from converter.tree.cache import Cache
 from converter.tree.git import GitReader
 from converter.tree.pool import Lost, run
 from converter.units.facts import Facts, decode
+from converter.worker import Found, Worker
 
 _FEW = 12
 """Files that are faster analysed here than by processes that must be started."""

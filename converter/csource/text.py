@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left
 from dataclasses import dataclass
-
-import numpy as np
+from itertools import accumulate
 
 _LEXEME = re.compile(
     rb"/\*.*?(?:\*/|\Z)"  # block comment, also one cut off by the end of the file
@@ -23,6 +22,7 @@ _ASM_COMMENT = re.compile(
 )
 
 _BLANK = bytes(c if c in b"\n\r" else 32 for c in range(256))
+_BLOCK = 4096
 _FILL = bytes(c if c in b"\n\r" else 95 for c in range(256))  # string contents become underscores: no braces, no names
 
 
@@ -51,12 +51,14 @@ def mask(data: bytes, assembler: bool = False) -> bytes:
 def hidden(data: bytes, offsets: list[int]) -> set[int]:
     """Those of the ascending offsets that lie in comments and literals, found without a masked copy of a large file."""
     found: set[int] = set()
-    at = 0
+    at = covered = 0
     for offset in offsets:
         while (opened := _OPENING.search(data, at, offset + 1)) is not None:
             lexeme = _LEXEME.match(data, opened.start())
-            at = lexeme.end() if lexeme is not None else opened.end()
-        if offset < at:
+            at = opened.end()
+            if lexeme is not None:
+                at = covered = lexeme.end()
+        if offset < covered:
             found.add(offset)
     return found
 
@@ -122,19 +124,35 @@ def _disjoint(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 class Lines:
-    """Byte offset to line and column, both counted from 1."""
+    """Byte offset to line and column, both counted from 1. Line breaks are listed only of blocks that are asked for."""
 
     def __init__(self, data: bytes) -> None:
-        breaks = np.flatnonzero(np.frombuffer(data, np.uint8) == 10) + 1
-        self._starts: list[int] = [0, *breaks.tolist()]
+        self._data = data
+        counts = (data.count(b"\n", at, at + _BLOCK) for at in range(0, len(data), _BLOCK))
+        self._before = [0, *accumulate(counts)]  # line breaks before each block
+        self._listed: dict[int, list[int]] = {}
 
     def number(self, offset: int) -> int:
-        return bisect_right(self._starts, offset)
+        block = offset // _BLOCK
+        breaks = self._listed.get(block)
+        if breaks is None:
+            breaks = self._breaks(block)
+        return self._before[block] + bisect_left(breaks, offset) + 1
 
     def at(self, offset: int) -> tuple[int, int]:
-        line = bisect_right(self._starts, offset)
-        return line, offset - self._starts[line - 1] + 1
+        return self.number(offset), offset - self._data.rfind(b"\n", 0, offset)
 
     def span(self, line: int) -> int:
         """Where a line (from 1) starts."""
-        return self._starts[line - 1]
+        if line == 1:
+            return 0
+        block = bisect_left(self._before, line - 1) - 1
+        return self._breaks(block)[line - 2 - self._before[block]] + 1
+
+    def _breaks(self, block: int) -> list[int]:
+        """Offsets of a block's line breaks."""
+        start = block * _BLOCK
+        lengths = map(len, self._data[start : start + _BLOCK].split(b"\n")[:-1])
+        ends = accumulate(lengths, lambda end, length: end + length + 1, initial=start - 1)
+        made = self._listed[block] = list(ends)[1:]
+        return made

@@ -1,4 +1,4 @@
-"""Whole words of a fixed set, found in bytes: one pass of Aho-Corasick, whatever the number of words."""
+"""Words of a fixed set, found in bytes: one pass of Aho-Corasick, whatever the number of words."""
 
 from __future__ import annotations
 
@@ -16,6 +16,17 @@ class Mark(NamedTuple):
     start: int
     end: int
     word: bytes
+
+
+class Beginnings:
+    """Finds the lines that begin with one of some words, or with longer ones."""
+
+    def __init__(self, words: Iterable[bytes]) -> None:
+        self._search = ahocorasick_rs.BytesAhoCorasick(sorted(b"\n" + word for word in words))
+
+    def find(self, text: bytes) -> list[int]:
+        """Offsets of the line breaks before them, in order."""
+        return [start for _, start, _ in self._search.find_matches_as_indexes(text)]
 
 
 class Words:

@@ -28,6 +28,12 @@ from converter.lift.value import Lifted, NotLifted, Value
 LARGEST = 400
 """Operations of one function: what is larger is not read by anyone."""
 
+_GUESSES = {
+    "call_expression": "a call of what is not declared in sight",
+    "field_expression": "a field of a struct that is not declared in sight",
+    "identifier": "a name that is not declared in sight",
+}
+"""Why the type of an input is not known, by its syntax."""
 _TYPEOF = re.compile(r"(?:__)?typeof(?:__)?\s*\((.*)\)$")
 
 
@@ -265,7 +271,7 @@ class Lower:
         t = self.scope.ctype(node)
         guess = ""
         if t is None:
-            t, guess = ULONG, "no declared type is known"
+            t, guess = ULONG, _GUESSES.get(node.type, "an expression without a declared type")
         return self.body.input(self.reading.origin(node), t, guess, self.scope.owner(node))
 
     def text(self, first: Node, last: Node | None = None) -> str:

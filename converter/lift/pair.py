@@ -6,14 +6,17 @@ expressions of their own, since only their truth goes on. `x += PAGE_SIZE` is re
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from tree_sitter import Node
 
 from converter.classify.record import Site
 from converter.csource.pieces import Source
 from converter.csource.text import Lines
+from converter.lift.alignment import Alignment, aligned, renamed
 from converter.lift.arithmetic import converted
 from converter.lift.ctypes import CType
 from converter.lift.extent import largest, sink, smaller, target
@@ -22,7 +25,9 @@ from converter.lift.reading import Reading, meaning, reading
 from converter.lift.scope import Declarations
 from converter.lift.side import Side, Text, text_at
 from converter.lift.value import Lifted, NotLifted
-from converter.vocabulary import Scheme, vocabulary
+from converter.vocabulary import Scheme, scheme, vocabulary
+
+REWRITTEN = "the series rewrites the expression"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +69,13 @@ def pairs(
     chosen: Scheme,
     known: Declarations,
     units: Mapping[tuple[str, int, int], str],
+    written: Rewritten | None = None,
 ) -> Iterator[Pair | Uncovered]:
     """A Pair or Uncovered for each of `sites`, uses of the file.
 
     decided  all of its uses that are converted
     units    what is asked of a use, by Site.order()
+    written  the file as a series leaves it; without it, the file with the new names in place of the uses alone
     """
     if not path.endswith((".c", ".h")):
         yield from (Uncovered(s, "assembler or linker script") for s in sites)
@@ -76,23 +83,59 @@ def pairs(
     source, lines = Source(content), Lines(content)
     offsets = {lines.span(s.line) + s.col - 1: s for s in decided}
     at = {s.order(): o for o, s in offsets.items()}
-    made: dict[int, _Piece | None] = {}
+    after = _After(content, written, offsets, chosen) if written is not None else None
+    made: dict[int, _Piece] = {}
     for s in sites:
         offset = at[s.order()]
         text = text_at(source, offset, s.macro.encode())
         if text is None:
             yield Uncovered(s, "in the text of a preprocessor line")
             continue
-        if text.base not in made:
-            made[text.base] = _Piece(path, text, offsets, chosen, known, units)
-        piece = made[text.base]
-        assert piece is not None
         try:
-            yield piece.pair(s, offset - text.base)
+            if text.base not in made:
+                made[text.base] = _Piece(path, text, offsets, chosen, known, units, after)
+            yield made[text.base].pair(s, offset - text.base)
         except NotLifted as why:
             yield Uncovered(s, str(why))
         except RecursionError:
             yield Uncovered(s, "nested too deeply")
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """A file as a series leaves it, and where what stood in the tree's file stands in it."""
+
+    content: bytes
+    places: Alignment
+
+
+class _After:
+    """A rewritten file with the names of the original put back, so that both are read alike, and cut into pieces."""
+
+    def __init__(self, content: bytes, written: Rewritten, offsets: Mapping[int, Site], chosen: Scheme) -> None:
+        words = {o: s.macro.encode() for o, s in offsets.items()}
+        words |= {m.start(): m[0] for m in _taken(chosen.scheme).finditer(content)}
+        out, last = b"", 0
+        for o, word in sorted(words.items()):
+            start, end = written.places.forward(o), written.places.forward(o + len(word))
+            if last <= start < end:
+                out += written.content[last:start] + word
+                last = end
+        text = out + written.content[last:]
+        self.places = aligned(content, text)
+        self.source = Source(text)
+
+
+@cache
+def _taken(scheme_name: str) -> re.Pattern[bytes]:
+    """Names of the scheme: where a tree has one already, it steps aside and keeps its meaning."""
+    names = {n for units in scheme(scheme_name).names.values() for n in units.values()} - set(vocabulary().names)
+    return re.compile(rb"\b(?:" + "|".join(sorted(names)).encode() + rb")\b")
+
+
+def _new(site: Site) -> bytes:
+    """The word that stands in a use's place after the conversion."""
+    return (site.replacement or site.macro).encode()
 
 
 class _Piece:
@@ -106,6 +149,7 @@ class _Piece:
         chosen: Scheme,
         known: Declarations,
         units: Mapping[tuple[str, int, int], str],
+        after: _After | None,
     ) -> None:
         self.units = units
         self.path = path
@@ -115,15 +159,44 @@ class _Piece:
             for o, s in sorted(offsets.items())
             if o - text.base >= 0 and text.text[o - text.base : o - text.base + len(s.macro)] == s.macro.encode()
         }
-        out, last, moves = b"", 0, []
-        for o, s in self.sites.items():
-            new = (s.replacement or s.macro).encode()
-            out += text.text[last:o] + new
+        self.old = Side(text.text, known)
+        self.new = self._renamed(text.text, self.sites, known) if after is None else self._rewritten(text, known, after)
+
+    def _renamed(
+        self, text: bytes, sites: Mapping[int, Site], known: Declarations, places: Alignment | None = None
+    ) -> Side:
+        """A text with the new names in place of its uses; `places`: where the original stands in it, if another."""
+        out, last = b"", 0
+        for o, s in sites.items():
+            out += text[last:o] + _new(s)
             last = o + len(s.macro)
-            if len(new) != len(s.macro):
-                moves.append((o, len(new) - len(s.macro)))
-        self.old = Side(text.text, (), known)
-        self.new = Side(out + text.text[last:], moves, known)
+        named = renamed([(o, len(s.macro), len(_new(s))) for o, s in sites.items()], len(text))
+        words = [(named.forward(o), named.forward(o + len(s.macro)), s.macro.encode()) for o, s in sites.items()]
+        if places is None:
+            return Side(out + text[last:], known, named.forward, named.back, words)
+
+        def here(offset: int) -> int:
+            at = places.forward(offset)
+            return named.forward(at) if at >= 0 else -1
+
+        def before(offset: int) -> int:
+            at = named.back(offset)
+            return places.back(at) if at >= 0 else -1
+
+        return Side(out + text[last:], known, here, before, words)
+
+    def _rewritten(self, text: Text, known: Declarations, after: _After) -> Side:
+        """The piece of a rewritten file in which the uses of this one are."""
+        for o, s in self.sites.items():
+            at = after.places.forward(text.base + o)
+            found = text_at(after.source, at, s.macro.encode()) if at >= 0 else None
+            if found is not None:
+                break
+        else:
+            raise NotLifted(REWRITTEN)
+        places = after.places.within(text.base, found.base)
+        sites = {places.forward(o): s for o, s in self.sites.items() if 0 <= places.forward(o) < len(found.text)}
+        return self._renamed(found.text, dict(sorted(sites.items())), known, places)
 
     def pair(self, site: Site, offset: int) -> Pair:
         """The pair around the use at an offset of the original text. Raises NotLifted."""
@@ -142,7 +215,10 @@ class _Piece:
     def _lifted(self, site: Site, top: Node) -> Pair:
         used: set[int] = set()
         before = self._side(self.old, top, "page", "before", used)
-        other = self.new.root.descendant_for_byte_range(self.new.here(top.start_byte), self.new.here(top.end_byte))
+        start, end = self.new.here(top.start_byte), self.new.here(top.end_byte)
+        if start < 0 or end < start:
+            raise NotLifted(REWRITTEN)
+        other = self.new.root.descendant_for_byte_range(start, end)
         if other is None or other.type != top.type:
             raise NotLifted("the converted text is read as something else")
         again: set[int] = set()
@@ -217,11 +293,7 @@ class _Piece:
                 return ""
             return None
 
-        def origin(node: Node) -> str:
-            a, b = side.before(node.start_byte), side.before(node.end_byte)
-            return " ".join(self.old.text[a:b].decode("utf-8", "replace").split())
-
-        made = reading(self.scheme.scheme, named, origin)
+        made = reading(self.scheme.scheme, named, side.original)
         return made
 
     def _has_open(self, side: Side, source: Node) -> bool:

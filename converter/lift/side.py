@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from tree_sitter import Node
 
 from converter.csource.normalise import normalise
 from converter.csource.pieces import Source
 from converter.lift.helpers import one_word, parser
 from converter.lift.scope import Declarations, Scope
 
+Place = Callable[[int], int]
 _PREFIX, _SUFFIX = b"void _(void){", b"\n;}"
 
 
@@ -53,22 +56,33 @@ def _head(text: bytes) -> int:
 
 
 class Side:
-    """One side of a conversion: a text, its tree, and where each byte of it stood before."""
+    """One side of a conversion: a text, its tree, and where each byte of it stands in the original.
 
-    def __init__(self, text: bytes, moves: Sequence[tuple[int, int]], known: Declarations) -> None:
+    here    where a byte of the original stands in this text; -1 where it has no counterpart
+    before  where a byte of this text stood in the original; -1 where it had no counterpart
+    words   words of the original in place of this text's, by offset of this text: start, end, word
+    """
+
+    def __init__(
+        self,
+        text: bytes,
+        known: Declarations,
+        here: Place = lambda offset: offset,
+        before: Place = lambda offset: offset,
+        words: Sequence[tuple[int, int, bytes]] = (),
+    ) -> None:
         self.text = text
+        self.here = here
+        self.before = before
+        self.words = words
         self.root = parser().parse(text).root_node
         self.scope = Scope(self.root, text, known)
-        self.moves = moves  # (offset from which on, bytes longer), in order
 
-    def here(self, original: int) -> int:
-        """Where a byte of the original text stands."""
-        return original + sum(by for at, by in self.moves if at < original)
-
-    def before(self, offset: int) -> int:
-        """Where a byte of this text stood in the original."""
-        moved = 0
-        for at, by in self.moves:
-            if offset - moved > at:
-                moved += by
-        return offset - moved
+    def original(self, node: Node) -> str:
+        """The C of a node, with the names of the original."""
+        out, last = b"", node.start_byte
+        for start, end, word in self.words:
+            if last <= start and end <= node.end_byte:
+                out += self.text[last:start] + word
+                last = end
+        return " ".join((out + self.text[last : node.end_byte]).decode("utf-8", "replace").split())

@@ -18,7 +18,7 @@ class Input:
     """A quantity that the expression takes as it is.
 
     text   its C
-    guess  why the type is not as declared
+    guess  why the type is not as declared, worded so that equal reasons can be counted
     owner  of a field: the struct that it is in, where that is known
     """
 

@@ -30,6 +30,7 @@ def json(results: Sequence[Result]) -> bytes:
             "level": r.level,
             "counts": {outcome: r.count(outcome) for outcome in OUTCOMES},
             "not_covered": dict(r.reasons()),
+            "assumed": dict(r.assumptions()),
             "figures": dict(r.figures),
             "notes": r.notes,
             "items": [asdict(item) for item in r.items],
@@ -61,6 +62,8 @@ def _case(level: str, item: Item) -> TestCase:
         case.result = failure
     elif item.outcome == NOT_COVERED:
         case.result = Skipped(_xml(item.why))
+    if item.assumed:
+        case.system_out = "\n".join(_xml(f"assumed: {what}: {why}") for what, why in item.assumed)
     return case
 
 
@@ -85,6 +88,8 @@ def _lines(results: Sequence[Result]) -> Iterator[str]:
             yield f"  and {len(failed) - _SHOWN:,} more failures (--format json has all)"
         for why, count in r.reasons():
             yield f"  not covered: {count:,} {why}"
+        for why, count in r.assumptions():
+            yield f"  assumed: {count:,} {why}"
         yield from (f"  {note}" for note in r.notes)
         yield ""
     verdict = ", ".join(r.level for r in results if r.failed)

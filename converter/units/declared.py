@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from converter.csource.words import Words
+from converter.csource.words import Beginnings, Words
 from converter.units.facts import Facts
 from converter.units.signatures import signatures
 
-# Each begins with a literal, which the search skips to: `^` and `\b` are tried at every byte.
+# Each is tried only at a line break before one of the words it can begin with.
+_BEGINNINGS = Beginnings([b"struct", b"union", b"typedef ", b"static", b"extern", b"inline", b"const", b"__"])
 _STRUCT = re.compile(rb"\n(?:typedef )?(?:struct|union)\s+(\w+)\s*\{")
 _MEMBER = re.compile(rb"\b((?:struct|union)\s+\w+|\w+_t)\s+(\**)\s*(\w+)\s*(\[)?[^;,(){}]*([;,])")
 _RETURNS = re.compile(
@@ -39,24 +40,25 @@ def declared(path: str, code: bytes, facts: Facts) -> None:
     Members of structs without a name count as those of the struct around them.
     """
     code = b"\n" + code
-    fields = _fields().find(code)
-    at = 0
-    for m in _STRUCT.finditer(code):
+    starts = _BEGINNINGS.find(code)
+    for start in starts:
+        m = _STRUCT.match(code, start)
+        if m is None:
+            continue
         end = code.find(b"\n}", m.end())
-        stop = end if end >= 0 else len(code)
+        body = code[m.end() : end if end >= 0 else len(code)]
         members = facts.structs.setdefault(m.group(1).decode(), {})
-        for f in _MEMBER.finditer(code, m.end(), stop):
+        for f in _MEMBER.finditer(body):
             depth = len(f.group(2)) + (f.group(4) is not None)
             members.setdefault(f.group(3).decode(), f.group(1).decode().replace("union", "struct") + "*" * depth)
-        while at < len(fields) and fields[at].start < m.end():
-            at += 1
-        while at < len(fields) and fields[at].start < stop:
-            if _ENDS.match(code, fields[at].end):
-                members.setdefault(fields[at].word.decode(), NUMBER)
-            at += 1
-    for m in _RETURNS.finditer(code):
-        facts.returns.setdefault(m.group(2).decode(), m.group(1).decode() + "*")
+        for mark in _fields().find(body):
+            if _ENDS.match(body, mark.end):
+                members.setdefault(mark.word.decode(), NUMBER)
+    for start in starts:
+        if m := _RETURNS.match(code, start):
+            facts.returns.setdefault(m.group(2).decode(), m.group(1).decode() + "*")
     scope = f"V:{path}:" if path.endswith(".c") else "V:"
-    for m in _VARIABLE.finditer(code):
-        depth = len(m.group(2)) + (m.group(4) is not None)
-        facts.returns.setdefault(scope + m.group(3).decode(), m.group(1).decode() + "*" * depth)
+    for start in starts:
+        if m := _VARIABLE.match(code, start):
+            depth = len(m.group(2)) + (m.group(4) is not None)
+            facts.returns.setdefault(scope + m.group(3).decode(), m.group(1).decode() + "*" * depth)

@@ -6,14 +6,14 @@ value is a member of the page-size family, as (form, use node).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 from tree_sitter import Node
 
 from converter.units.arithmetic import Arithmetic
 from converter.units.edges import Edge
-from converter.units.facts import Facts
-from converter.units.quantities import NOTHING, Names, Value, short
+from converter.units.quantities import NOTHING, Value, short
 from converter.vocabulary import FUNCTION_LIKE
 
 SCALAR = "N:scalar"
@@ -25,47 +25,23 @@ _FORM = {"size": "size", "shift": "shift", "mask": "mask"}
 class Expressions(Arithmetic):
     """Walks expressions, in evaluation order; other nodes are looked through."""
 
-    def __init__(
-        self, facts: Facts, names: Names, path: str, static: frozenset[str], line_of: Callable[[int], int]
-    ) -> None:
-        super().__init__(facts, names, path, static, line_of)
-        self._expr: dict[str, Callable[[Node], Value]] = {
-            "identifier": self._identifier,
-            "field_expression": self._field,
-            "call_expression": self._call,
-            "binary_expression": self._binary,
-            "unary_expression": self._unary,
-            "pointer_expression": self._pointer,
-            "update_expression": self._update,
-            "assignment_expression": self._assignment,
-            "cast_expression": self._cast,
-            "subscript_expression": self._subscript,
-            "conditional_expression": self._conditional,
-            "parenthesized_expression": self._parenthesized,
-            "comma_expression": self._comma,
-            "sizeof_expression": self._sizeof,
-            "number_literal": self._literal,
-            "string_literal": self._literal,
-            "char_literal": self._literal,
-            "comment": self._literal,
-        }
-
     def walk(self, node: Node) -> Value:
-        handler = self._expr.get(node.type)
+        handler = self._handlers.get(node.type)
         if handler is not None:
-            return handler(node)
+            return handler(self, node)
         self._value_of_children(node)
         return NOTHING
 
     def _value_of_children(self, node: Node) -> None:
-        expr = self._expr
+        handlers = self._handlers
         for c in node.named_children:
-            handler = expr.get(c.type)
+            kind = c.type
+            handler = handlers.get(kind)
             if handler is not None:
-                handler(c)
+                handler(self, c)
             elif c.named_child_count:
                 self._value_of_children(c)
-            elif c.type in ("field_identifier", "type_identifier", "statement_identifier"):
+            elif kind in ("field_identifier", "type_identifier", "statement_identifier"):
                 self._family_in(c)
 
     def _family_in(self, node: Node) -> None:
@@ -360,6 +336,28 @@ class Expressions(Arithmetic):
             self.edge(v.node, self.key(f"P:{name}/{i}"), Edge.ARGUMENT, node)
         self.edge(use, self.key(f"R:{name}"), Edge.RETURN, node)
         return Value(use)
+
+    # Functions, not methods bound to one walk: a circle would keep it and its trees alive.
+    _handlers: ClassVar[Mapping[str, Callable[[Any, Node], Value]]] = {
+        "identifier": _identifier,
+        "field_expression": _field,
+        "call_expression": _call,
+        "binary_expression": _binary,
+        "unary_expression": _unary,
+        "pointer_expression": _pointer,
+        "update_expression": _update,
+        "assignment_expression": _assignment,
+        "cast_expression": _cast,
+        "subscript_expression": _subscript,
+        "conditional_expression": _conditional,
+        "parenthesized_expression": _parenthesized,
+        "comma_expression": _comma,
+        "sizeof_expression": _sizeof,
+        "number_literal": _literal,
+        "string_literal": _literal,
+        "char_literal": _literal,
+        "comment": _literal,
+    }
 
 
 def steps(node: Node) -> bool:

@@ -6,32 +6,18 @@ operations between them. Here are functions, declarations and statements; the re
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 from tree_sitter import Node
 
 from converter.units.edges import Edge
 from converter.units.expressions import Expressions, steps
-from converter.units.facts import Facts
-from converter.units.quantities import NOTHING, Names, Value
+from converter.units.quantities import NOTHING, Value
 
 
 class Extractor(Expressions):
     """Extracts the pieces of one file into `facts`."""
-
-    def __init__(
-        self, facts: Facts, names: Names, path: str, static: frozenset[str], line_of: Callable[[int], int]
-    ) -> None:
-        super().__init__(facts, names, path, static, line_of)
-        self._expr |= {
-            "declaration": self._declaration,
-            "return_statement": self._return,
-            "compound_statement": self._block,
-            "for_statement": self._for,
-            "initializer_pair": self._pair,
-            "type_descriptor": self._type_descriptor,
-            "compound_literal_expression": self._compound_literal,
-        }
 
     def run(self, root: Node, text: bytes, base: int, function: str = "") -> None:
         """Walk one parsed piece; `base` is the byte offset of `text` in the file."""
@@ -190,6 +176,17 @@ class Extractor(Expressions):
         if node.named_child_count:
             self._value_of_children(node)
         return NOTHING
+
+    _handlers: ClassVar[Mapping[str, Callable[[Any, Node], Value]]] = {
+        **Expressions._handlers,
+        "declaration": _declaration,
+        "return_statement": _return,
+        "compound_statement": _block,
+        "for_statement": _for,
+        "initializer_pair": _pair,
+        "type_descriptor": _type_descriptor,
+        "compound_literal_expression": _compound_literal,
+    }
 
 
 def _function_declarator(node: Node | None) -> Node | None:

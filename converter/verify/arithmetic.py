@@ -11,17 +11,17 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 from converter.classify.record import Report, Site
 from converter.lift import runtime
-from converter.lift.pair import Pair, Uncovered, pairs
+from converter.lift.pair import Pair, Rewritten, Uncovered, pairs
 from converter.lift.scope import Declarations
 from converter.scan import Analysis
-from converter.tree import Entry, Reader, Tree, Unreadable
+from converter.tree import Entry, Reader, Unreadable
 from converter.tree.pool import Lost, chunked
 from converter.tree.pool import run as spread
 from converter.units.signatures import signatures
@@ -39,13 +39,17 @@ NO_DEMAND = "nothing around the use says which unit it must have"
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A file: all of its uses that are converted, those that are asked for, and what is demanded of each."""
+    """A file: all of its uses that are converted, those that are asked for, and what is demanded of each.
+
+    `written`: as a series leaves it.
+    """
 
     entry: Entry
     decided: tuple[Site, ...]
     asked: tuple[Site, ...]
     demands: dict[tuple[str, int, int], Demand]
     structs: dict[str, dict[str, str]]
+    written: Rewritten | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +67,19 @@ def run(
     paths: Sequence[str] = (),
     jobs: int | None = None,
     emit: Path | None = None,
+    series: Mapping[str, Rewritten] | None = None,
 ) -> Result:
     """An item for each decided use of the family below `paths` (all where there are none).
 
-    `emit`: also write the lifted pairs there, as a script that runs by itself.
+    emit    also write the lifted pairs there, as a script that runs by itself
+    series  the files as a series leaves them, by path: the expressions after the conversion are read from them
     """
     sites = [s for s in report.sites if s.status == "decided" and s.replacement is not None]
     asked = [s for s in sites if not s.derived and below(s.path, paths)]
     asking = demands(analysis, chosen, sites)
     judged: list[Judged] = []
     known = declarations(analysis, chosen.scheme)
-    work = _work(analysis.tree, sites, asked, asking, analysis)
+    work = _work(analysis, sites, asked, asking, series or {})
     make = partial(Worker, analysis.tree.reader, chosen.scheme, known)
     with closing(
         spread(make, chunked(work, lambda w: 20_000 + len(w.asked) * 4_000, 400_000), jobs or os.cpu_count() or 1)
@@ -91,7 +97,11 @@ def run(
 
 
 def _work(
-    tree: Tree, sites: Iterable[Site], asked: Iterable[Site], asking: Mapping[Any, Demand], analysis: Analysis
+    analysis: Analysis,
+    sites: Iterable[Site],
+    asked: Iterable[Site],
+    asking: Mapping[Any, Demand],
+    series: Mapping[str, Rewritten],
 ) -> list[Work]:
     every: dict[str, list[Site]] = {}
     for s in sites:
@@ -100,11 +110,12 @@ def _work(
     for s in asked:
         wanted.setdefault(s.path, []).append(s)
     structs = {p: f.structs for p, f in zip(analysis.paths, analysis.facts, strict=True) if p in wanted}
-    entries = {e.path: e for e in tree.entries}
+    entries = {e.path: e for e in analysis.tree.entries}
     return [
         Work(
             entries[path], tuple(every[path]), tuple(own),
             {s.order(): asking[s.order()] for s in every[path] if s.order() in asking}, structs.get(path, {}),
+            series.get(path),
         )
         for path, own in sorted(wanted.items())
     ]  # fmt: skip
@@ -137,7 +148,7 @@ class Worker:
                 continue
             known = self.known.with_structs(w.structs)
             units = {key: d.unit for key, d in w.demands.items()}
-            lifted = pairs(entry.path, content, w.asked, w.decided, self.scheme, known, units)
+            lifted = pairs(entry.path, content, w.asked, w.decided, self.scheme, known, units, w.written)
             for s, pair in zip(w.asked, lifted, strict=True):
                 found.append(judged(s, pair, w.demands))
         return found
@@ -151,7 +162,7 @@ def judged(site: Site, pair: Pair | Uncovered, asking: Mapping[tuple[str, int, i
     if demand is None:
         return Judged(_item(site, NOT_COVERED, NO_DEMAND))
     if [i.text for i in pair.before.inputs] != [i.text for i in pair.after.inputs]:
-        return Judged(_item(site, NOT_COVERED, "the converted text reads other inputs"))
+        return Judged(_item(site, FAILED, "reads other inputs than the original", _inputs(pair)))
     units = {o: asking[s.order()].unit for o, s in zip(pair.offsets, pair.sites, strict=True) if s.order() in asking}
     apart = pair.asked is not None and all(units.get(a) == units.get(b) for a, b in pair.before.meets)
     written = Written(
@@ -165,7 +176,14 @@ def judged(site: Site, pair: Pair | Uncovered, asking: Mapping[tuple[str, int, i
     if v.outcome == FAILED:
         mixed = "; a count of one unit is used as one of the other" if pair.asked is not None and not apart else ""
         detail = f"{written.text}\n{demand.words()}{mixed}\n{v.detail}"
-    return Judged(_item(site, v.outcome, v.why, detail), written)
+    assumed = tuple((i.text, f"unsigned long: {i.guess}") for i in pair.before.inputs if i.guess)
+    return Judged(replace(_item(site, v.outcome, v.why, detail), assumed=assumed), written)
+
+
+def _inputs(pair: Pair) -> str:
+    """The expression, and its inputs before and after."""
+    sides = ("before", pair.before), ("after", pair.after)
+    return "\n".join([pair.text, *(f"{name}: {', '.join(i.text for i in side.inputs)}" for name, side in sides)])
 
 
 def bindings(pair: Pair, asking: Mapping[tuple[str, int, int], Demand]) -> Bindings:

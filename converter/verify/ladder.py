@@ -15,6 +15,7 @@ from converter.classify.record import Report
 from converter.convert.conversion import Conversion, Options
 from converter.convert.decisions import Decisions, decisions
 from converter.errors import InputError
+from converter.lift.pair import Rewritten
 from converter.scan import Analysis, Progress, examine
 from converter.tree import Tree, open_tree
 from converter.tree.cache import Cache
@@ -22,8 +23,8 @@ from converter.verify import arithmetic, boot, objects, split, units
 from converter.verify.kbuild import Config, Consent, Workshop, workshop
 from converter.verify.left import vanishing
 from converter.verify.needs import Kernel, builds
-from converter.verify.renames import as_written
-from converter.verify.result import Result
+from converter.verify.renames import as_written, rewritten
+from converter.verify.result import Item, Result, below
 from converter.verify.series import patched
 from converter.vocabulary import Scheme
 
@@ -80,11 +81,25 @@ class Ladder:
         return {f.path: f.new for f in Conversion(self.asked.tree, self.decided, Options()).files()}
 
     @cached_property
+    def series(self) -> Mapping[str, Rewritten] | None:
+        """The files of the series, each with where what stood in the tree's file stands now."""
+        return rewritten(self.asked.tree, self.files) if self.asked.series is not None else None
+
+    @property
     def report(self) -> Report:
         """The uses with what becomes of them: the decisions of the scan, or those of the series."""
-        if self.asked.series is None:
-            return self.decided.report
-        return as_written(self.decided.report, self.asked.tree, self.files, self.asked.scheme)[0]
+        return self._written[0]
+
+    @property
+    def lost(self) -> list[Item]:
+        """Uses whose line the series rewrites: nothing but a build can say what became of them."""
+        return [item for item in self._written[1] if below(item.path, self.asked.paths)]
+
+    @cached_property
+    def _written(self) -> tuple[Report, tuple[Item, ...]]:
+        if self.series is None:
+            return self.decided.report, ()
+        return as_written(self.decided.report, self.asked.tree, self.series, self.asked.scheme)
 
     @cached_property
     def shop(self) -> Workshop:
@@ -102,12 +117,16 @@ def _config(kernel: Kernel) -> Config:
 
 def _units(ladder: Ladder) -> Result:
     asked = ladder.asked
-    return units.run(ladder.analysis, ladder.report, asked.scheme, asked.paths, asked.jobs)
+    result = units.run(ladder.analysis, ladder.report, asked.scheme, asked.paths, asked.jobs, ladder.series)
+    return result.with_items(ladder.lost)
 
 
 def _arithmetic(ladder: Ladder) -> Result:
     asked = ladder.asked
-    return arithmetic.run(ladder.analysis, ladder.report, asked.scheme, asked.paths, asked.jobs, asked.emit)
+    result = arithmetic.run(
+        ladder.analysis, ladder.report, asked.scheme, asked.paths, asked.jobs, asked.emit, ladder.series
+    )
+    return result.with_items(ladder.lost)
 
 
 def _objects(ladder: Ladder) -> Result:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 PASSED = "passed"
 FAILED = "failed"
@@ -23,6 +23,7 @@ class Item:
     what     the use or the object in a few words
     why      of a failure, what differs; of what is not covered, the reason, worded so that equal reasons can be counted
     detail   more lines for a person: values that differ, a disassembly diff
+    assumed  what was taken for granted, each as (C, why), `why` worded as above
     """
 
     path: str
@@ -31,6 +32,7 @@ class Item:
     what: str
     why: str = ""
     detail: str = ""
+    assumed: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,11 @@ class Result:
     def count(self, outcome: str) -> int:
         return sum(item.outcome == outcome for item in self.items)
 
+    def with_items(self, more: Iterable[Item]) -> Result:
+        """With more items, in order of place."""
+        items = sorted((*self.items, *more), key=lambda i: (i.path, i.line, i.what))
+        return replace(self, items=tuple(items))
+
     @property
     def failed(self) -> bool:
         return self.count(FAILED) > 0
@@ -52,6 +59,11 @@ class Result:
     def reasons(self) -> list[tuple[str, int]]:
         """Why items were not covered, the most frequent first."""
         return _counted(item.why for item in self.items if item.outcome == NOT_COVERED)
+
+    def assumptions(self) -> list[tuple[str, int]]:
+        """What was assumed of items that passed or failed, with the number of items, the most frequent first."""
+        covered = [item for item in self.items if item.outcome != NOT_COVERED]
+        return _counted(why for item in covered for why in {why for _, why in item.assumed})
 
 
 def _counted(words: Iterable[str]) -> list[tuple[str, int]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,6 +18,9 @@ from converter.analyse import analyse
 from converter.check.check import MISMATCH, check
 from converter.classify.record import Report, Site
 from converter.classify.roles import inert_directory
+from converter.convert.sources import read_any
+from converter.csource.text import Lines
+from converter.lift.pair import Rewritten
 from converter.scan import Analysis
 from converter.tree import Entry, Reader, Unreadable
 from converter.tree.pool import Lost, chunked
@@ -30,17 +33,25 @@ Key = tuple[str, int, int]
 
 
 def run(
-    analysis: Analysis, report: Report, chosen: Scheme, paths: Sequence[str] = (), jobs: int | None = None
+    analysis: Analysis,
+    report: Report,
+    chosen: Scheme,
+    paths: Sequence[str] = (),
+    jobs: int | None = None,
+    series: Mapping[str, Rewritten] | None = None,
 ) -> Result:
-    """An item for each decided use of the family below `paths` (all where there are none)."""
+    """An item for each decided use of the family below `paths` (all where there are none).
+
+    `series`: the files as a series leaves them, by path: these are checked, not the uses converted in memory.
+    """
     uses = [s for s in report.sites if s.status == "decided" and not s.derived and s.replacement is not None]
-    changed = converted(analysis, chosen, uses, jobs=jobs)
+    changed = converted(analysis, chosen, uses, jobs=jobs, series=series)
     found = check(changed, chosen).sites
     wrong = {s.order(): s for s in found if s.rule == MISMATCH}
     known = {(e.path, e.line) for e in report.conflicts}
     met = {(s.path, s.line): s for s in found if s.rule != MISMATCH and (s.path, s.line) not in known}
     read = {(p, u.line, u.col) for p, f in zip(changed.paths, changed.facts, strict=True) for u in f.written}
-    moved = _moved(uses)
+    moved = _moved(uses) if series is None else _placed(analysis, uses, series)
     items = []
     for s in uses:
         if not below(s.path, paths):
@@ -71,16 +82,39 @@ def _moved(uses: Iterable[Site]) -> dict[Key, Key]:
     return found
 
 
+def _placed(analysis: Analysis, uses: Iterable[Site], series: Mapping[str, Rewritten]) -> dict[Key, Key]:
+    """Where each use stands in the files of a series."""
+    by_file: dict[str, list[Site]] = defaultdict(list)
+    for s in uses:
+        by_file[s.path].append(s)
+    found = {}
+    for path, own in by_file.items():
+        file = series[path]
+        before, after = Lines(read_any(analysis.tree, path) or b""), Lines(file.content)
+        for s in own:
+            found[s.order()] = (path, *after.at(file.places.forward(before.span(s.line) + s.col - 1)))
+    return found
+
+
 def converted(
-    analysis: Analysis, chosen: Scheme, uses: Iterable[Site], flips: Collection[Site] = (), jobs: int | None = None
+    analysis: Analysis,
+    chosen: Scheme,
+    uses: Iterable[Site],
+    flips: Collection[Site] = (),
+    jobs: int | None = None,
+    series: Mapping[str, Rewritten] | None = None,
 ) -> Analysis:
-    """The analysis of the tree with `uses` converted, those in `flips` to the other unit. Nothing is written."""
+    """The analysis of the tree with `uses` converted, those in `flips` to the other unit; with the files of a series in
+    its place where there is one. Nothing is written."""
     turned = frozenset(s.order() for s in flips)
     by_file: dict[str, list[Site]] = defaultdict(list)
     for s in uses:
         by_file[s.path].append(s)
     entries = {e.path: e for e in analysis.tree.entries}
-    work = [_File(entries[path], tuple(own)) for path, own in sorted(by_file.items())]
+    if series is None:
+        work = [_File(entries[path], tuple(own)) for path, own in sorted(by_file.items())]
+    else:
+        work = [_File(entries[path], (), file.content) for path, file in sorted(series.items()) if path in entries]
     make = partial(_Editor, analysis.tree.reader, chosen.scheme, turned)
     made: dict[str, Facts] = {}
     with closing(spread(make, chunked(work, lambda f: f.entry.size), jobs or os.cpu_count() or 1)) as results:
@@ -95,6 +129,7 @@ def converted(
 class _File:
     entry: Entry
     uses: tuple[Site, ...]
+    written: bytes | None = None
 
 
 class _Editor:
@@ -109,11 +144,14 @@ class _Editor:
         return list(self._edited(work))
 
     def _edited(self, work: Sequence[_File]) -> Iterator[tuple[str, bytes]]:
-        uses = {f.entry.path: f.uses for f in work}
+        files = {f.entry.path: f for f in work}
         for entry, content in self.reader.read_many([f.entry for f in work]):
             if isinstance(content, Unreadable):
                 continue
-            changed = edited(content, uses[entry.path], self.turned, self.scheme)
+            file = files[entry.path]
+            changed = file.written
+            if changed is None:
+                changed = edited(content, file.uses, self.turned, self.scheme)
             facts = analyse(entry.path, changed, self.scheme.scheme, inert_directory(os.path.dirname(entry.path)))
             yield entry.path, encode(facts) if facts is not None else b""
 

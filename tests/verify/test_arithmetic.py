@@ -112,6 +112,13 @@ def test_counts_of_both_units_meet_only_through_a_conversion(tmp_path: Path) -> 
         assert [i.outcome for i in items] == [outcome], items
 
 
+def test_types_that_are_assumed_are_told(tmp_path: Path) -> None:
+    own = source(tmp_path, "unsigned long f(unsigned long pfn) { return pfn + (far() >> PAGE_SHIFT); }\n")
+    assert [i.assumed for i in own.judged().items] == [
+        (("far()", "unsigned long: a call of what is not declared in sight"),)
+    ]
+
+
 def test_what_no_unit_changes_is_not_called_proved(tmp_path: Path) -> None:
     own = source(tmp_path, "int f(void) { return PAGE_SIZE > 1; }\n")
     sites = tuple(replace(s, status="decided", unit="pg", replacement="PG_SIZE") for s in own.report.sites)

@@ -59,6 +59,18 @@ def test_a_series_is_proved_in_place_of_the_conversion(pgconv: Run, linux: Path,
     assert failed == ["mm/mremap.c"]
 
 
+def test_a_name_of_a_patch_that_is_wrong_is_caught_without_a_build(pgconv: Run, linux: Path, tmp_path: Path) -> None:
+    patches = series(pgconv, linux, tmp_path / "series")
+    arguments = ("verify", linux, "--level", "units", "--level", "arithmetic", "--series", patches)
+    done = pgconv(*arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for patch in patches.glob("[0-9]*.patch"):
+        patch.write_text(patch.read_text().replace("vm_start) >> PTE_SHIFT", "vm_start) >> PG_SHIFT"))
+    done = pgconv(*arguments)
+    assert done.returncode == 1
+    assert done.stdout.endswith("FAILED: units, arithmetic\n")
+
+
 def test_a_series_may_rename_a_file(tmp_path: Path, linux: Path) -> None:
     (tmp_path / "0001-rename.patch").write_text(
         "From: Ada Author <ada@example.org>\nSubject: [PATCH] rename\n\n---\n"

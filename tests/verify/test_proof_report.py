@@ -17,6 +17,13 @@ RESULT = Result(
     ("a note",),
 )
 GOOD = Result("units", (Item("mm/a.c", 3, PASSED, "PAGE_SIZE"),))
+ASSUMED = Result(
+    "arithmetic",
+    (
+        Item("mm/a.c", 3, PASSED, "PAGE_SIZE", assumed=(("f(x)", "a call"), ("g(x)", "a call"))),
+        Item("mm/a.c", 4, PASSED, "PAGE_SIZE", assumed=(("h(x)", "a call"), ("p->x", "a field"))),
+    ),
+)
 
 
 def test_text_says_what_failed_and_why_the_rest_is_not_covered() -> None:
@@ -51,3 +58,12 @@ def test_junit_has_a_suite_a_level_and_a_case_an_item() -> None:
     assert (suites[0].tests, suites[0].failures, suites[0].skipped) == (3, 1, 1)
     results = [type(r) for case in suites[0] for r in case.result]
     assert results == [Failure, Skipped]
+
+
+def test_what_was_assumed_is_counted_by_reason_and_told_of_each_use() -> None:
+    assert "  assumed: 2 a call\n  assumed: 1 a field\n" in proof.text([ASSUMED]).decode()
+    made = json.loads(proof.json([ASSUMED]))["levels"][0]
+    assert made["assumed"] == {"a call": 2, "a field": 1}
+    assert made["items"][1]["assumed"] == [["h(x)", "a call"], ["p->x", "a field"]]
+    case = next(iter(next(iter(JUnitXml.fromstring(proof.junit([ASSUMED]).decode())))))
+    assert case.system_out == "assumed: f(x): a call\nassumed: g(x): a call"

@@ -87,7 +87,8 @@ def _asked(alone: Site, seed: Seed | None, together: Site) -> Demand | None:
 
     A rule was written for code whose quantities mislead from afar, and a policy is a free choice: against a rule only a
     count beside the use speaks, or bytes of whole struct pages; against a policy none. Bytes that a PTE maps say
-    nothing against a rule: their granule is what takes them.
+    nothing against a rule: their granule is what takes them. What a quantity is called, or its type, counts where
+    nothing else says a unit: here as in the scan, it says nothing against a signature.
     """
     ruled = (together.rule or "").startswith("rule:")
     _, _, near, margin = ((alone.rule or "") + ":::").split(":")[:4]
@@ -95,6 +96,8 @@ def _asked(alone: Site, seed: Seed | None, together: Site) -> Demand | None:
     if ruled and alone.unit != together.unit:
         hard = seed is not None and (seed.measure == "count" or (seed.measure == "byte" and seed.dimension == "pg"))
         sure = sure and hard and near in _BESIDE and not _constant(alone)
+    if alone.unit != together.unit and (alone.rule or "").startswith(_BY_NAME):
+        sure = together.unit is None
     if sure and alone.unit is not None and not together.policy:
         return Demand(alone.unit, QUANTITIES, alone.confidence, alone.evidence)
     if together.unit is None:
@@ -107,6 +110,7 @@ def _constant(site: Site) -> bool:
     return bool(site.evidence) and site.evidence[0].why.split(" ", 1)[0].isupper()
 
 
+_BY_NAME = ("name:", "type:")
 _DISTANT = ("remote", "far")
 _BESIDE = ("near", "close")
 """Kinds of evidence by distance (converter.classify.decide): what does not count where other uses are nearer, and what

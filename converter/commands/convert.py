@@ -14,7 +14,7 @@ import typer
 from converter.commands.common import Jobs, NoCache, Revision, SchemeName, TreePath, inside, opened, progress
 from converter.convert import inplace, repository, series
 from converter.convert.conversion import Conversion, Options
-from converter.convert.plan import BY, step_macros
+from converter.convert.plan import BY, DEFAULT, step_macros
 from converter.errors import InputError
 from converter.report.output import write
 
@@ -34,7 +34,9 @@ def convert(
     step: Annotated[
         list[str] | None, typer.Option(help="Too: vm-pteoff, vma-ptes, linear-pte-index, pte-order, pfn-count.")
     ] = None,
-    by: Annotated[str, typer.Option(help="What parts the patches of a series: role, subsystem.")] = "role,subsystem",
+    by: Annotated[str, typer.Option(help="What parts the patches of a series: role, unit, subsystem.")] = ",".join(
+        DEFAULT
+    ),
     signoff: Annotated[
         str | None, typer.Option(metavar="'NAME <ADDRESS>'", help="Who signs the series; git's user by default.")
     ] = None,

@@ -21,9 +21,10 @@ _BAR = 40
 
 def body(
     report: Report, chosen: Scheme, sites: Sequence[Site], left: Sequence[Site], parts: Sequence[Part],
-    prepared: Sequence[str], stat: Mapping[str, tuple[int, int]], base: str | None,
+    prepared: Sequence[str], by: Sequence[str], stat: Mapping[str, tuple[int, int]], base: str | None,
 ) -> str:  # fmt: skip
-    """The letter's text; `stat` has added and deleted lines by path, `prepared` the subjects of the preparation."""
+    """The letter's text; `stat` has added and deleted lines by path, `prepared` the subjects of the preparation, `by`
+    what parts the patches."""
     pte, pg = (chosen.names["PAGE_SIZE"][u] for u in ("pte", "pg"))
     status = Counter(s.status for s in left)
     first = (
@@ -31,17 +32,14 @@ def body(
         f"order-0 allocation ({pg}). This series makes each use say which one it means, in {len(sites)} uses in "
         f"{len({s.path for s in sites})} files of Linux {report.tree.get('kernel', '?')}."
     )
-    second = (
-        f"The first {len(prepared)} patches prepare the names. The other {len(parts)} only rename, one role and "
-        "subsystem each. As long as both sizes are the same, no patch changes what the kernel does."
-        if prepared
-        else f"The {len(parts)} patches only rename, one role and subsystem each. As long as both sizes are the same, "
-        "no patch changes what the kernel does."
-    )
+    renaming = f"The first {len(prepared)} patches prepare the names. The other {len(parts)}" if prepared else (
+        f"The {len(parts)} patches"
+    )  # fmt: skip
+    each = f", one {' and '.join(by)} each" if by else ""
+    second = f"{renaming} only rename{each}. As long as both sizes are the same, no patch changes what the kernel does."
     third = (
         f"Not in the series: {status['logic']} uses where a rename is not enough, and {status['review']} that nothing "
-        "decided. worklist.md lists them with the question that each asks. Until they have changed too, a "
-        "configuration with two sizes does not build."
+        f"decided. worklist.md lists them with the question that each asks. {_two_sizes(chosen)}"
     )
     fourth = (
         "A rename shows at run time in one way: a macro that prints its own argument (#cond, as some assertions do) "
@@ -60,6 +58,17 @@ def body(
     blocks.append(_how(base))
     blocks.append("\n".join(diffstat(stat)))
     return "\n\n".join(blocks)
+
+
+def _two_sizes(chosen: Scheme) -> str:
+    """What happens to a configuration with two sizes as long as uses are left."""
+    if "PAGE_SIZE" in chosen.names["PAGE_SIZE"].values():
+        return "Until they have changed too, a configuration with two sizes is not safe to run."
+    return (
+        "Until they have changed too, a configuration with two sizes can be chosen (on x86: EXPERT, then PG_SIZE_16KB "
+        "or PG_SIZE_64KB) and does not build: PAGE_SIZE is not declared there, and `make prepare` stops at the headers "
+        "among them. `pgconv verify --level split` has the compiler name every use that is left."
+    )
 
 
 def _roles(sites: Sequence[Site]) -> list[str]:

@@ -12,6 +12,7 @@ from email.header import Header
 from email.utils import formataddr, parseaddr
 from itertools import takewhile
 
+from converter.classify.record import Site
 from converter.convert.maintainers import REST, Maintainers, addresses
 from converter.convert.plan import Part
 from converter.convert.templates import Subject, role, subjects, words
@@ -104,6 +105,7 @@ def mechanical(part: Part, chosen: Scheme, maintainers: Maintainers) -> Letter:
     )
     paragraphs = [
         textwrap.fill(" ".join(x for x in (about.what, about.why) if x), WIDTH),
+        "" if part.role or part.step else "What they do there:\n\n" + "\n".join(_roles(sites)),
         *(textwrap.fill(p, WIDTH) for p in policy),
         few + "\n\n" + "\n".join(pairs),
         textwrap.fill(checked, WIDTH),
@@ -112,6 +114,12 @@ def mechanical(part: Part, chosen: Scheme, maintainers: Maintainers) -> Letter:
         paragraphs.append(textwrap.fill(f"{guesses} of them are best guesses that a person has to look at.", WIDTH))
     to, cc = recipients(part.paths, maintainers)
     return Letter(subject, "\n\n".join(p for p in paragraphs if p), to, cc)
+
+
+def _roles(sites: Sequence[Site]) -> list[str]:
+    """The roles in a patch that is not one role's, with their uses."""
+    count = Counter(s.role for s in sites)
+    return [f"  {n:5} {role(name).use}" for name, n in sorted(count.items(), key=lambda x: (-x[1], x[0] or ""))]
 
 
 def _number(n: int, what: str) -> str:

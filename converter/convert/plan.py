@@ -11,12 +11,13 @@ from converter.convert.edits import Edit, edit_of
 from converter.convert.maintainers import REST, Maintainers
 from converter.convert.templates import words
 from converter.errors import InputError
-from converter.vocabulary import vocabulary
+from converter.vocabulary import UNITS, vocabulary
 
 LARGEST = 500
 """Changed lines (added and deleted) of a patch, unless one file alone has more."""
 
-BY = ("role", "subsystem")
+BY = ("role", "unit", "subsystem")
+DEFAULT = ("role", "subsystem")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +80,24 @@ def partition(
 ) -> list[Part]:
     """The patches, in order of `roles` and of subsystems; derived names come last, step by step."""
     macros = step_macros(steps)
-    groups: dict[tuple[str | None, str | None, str], list[Site]] = defaultdict(list)
+    groups: dict[tuple[str | None, str | None, str, str], list[Site]] = defaultdict(list)
     for s in sites:
         subsystem = _subsystem(maintainers, s.path) if "subsystem" in by else ""
         step = macros.get(s.macro) if s.derived else None
         role = s.role if "role" in by and step is None else None
-        groups[step, role, subsystem].append(s)
+        unit = s.unit or "" if "unit" in by and step is None else ""
+        groups[step, role, unit, subsystem].append(s)
     order = {r: i for i, r in enumerate(roles)}
 
-    def rank(key: tuple[str | None, str | None, str]) -> tuple[int, int, str, str]:
-        step, role, subsystem = key
-        return (steps.index(step) + 1 if step else 0, order.get(role or "", len(order)), role or "", subsystem)
+    def rank(key: tuple[str | None, str | None, str, str]) -> tuple[int, int, str, int, str]:
+        step, role, unit, subsystem = key
+        place = UNITS.index(unit) if unit else 0
+        return (steps.index(step) + 1 if step else 0, order.get(role or "", len(order)), role or "", place, subsystem)
 
     made: list[Part] = []
-    for step, role, subsystem in sorted(groups, key=rank):
-        pieces = list(_pieces(groups[step, role, subsystem]))
+    for key in sorted(groups, key=rank):
+        step, role, _, subsystem = key
+        pieces = list(_pieces(groups[key]))
         made += [
             Part(role, subsystem, step, tuple(piece), i, len(pieces)) for i, piece in enumerate(pieces, 1)
         ]  # fmt: skip

@@ -84,7 +84,7 @@ def write(conversion: Conversion, directory: Path, by: Sequence[str], author: st
             stat[path] = (stat[path][0] + added, stat[path][1] + deleted)
     base = repository.head(conversion.tree)
     prepared = [p.letter.subject for p in patches[: len(patches) - len(parts)]]
-    text = cover.body(conversion.report, conversion.scheme, conversion.sites, left, parts, prepared, stat, base)
+    text = cover.body(conversion.report, conversion.scheme, conversion.sites, left, parts, prepared, by, stat, base)
     letter = Letter(f"split PAGE_SIZE by unit (scheme {conversion.scheme.scheme})", text, *_everyone(maintainers))
     date = formatdate(_now(), localtime=True)
     total = len(patches)

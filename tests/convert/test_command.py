@@ -180,9 +180,7 @@ def test_a_patch_goes_to_its_maintainers(pgconv: Run, repository: Path, tmp_path
     assert "fsdevel@lists.example.org" in text
 
 
-def test_the_cover_letter_has_base_totals_and_policy(
-    pgconv: Run, repository: Path, tmp_path: Path, git: Git
-) -> None:
+def test_the_cover_letter_has_base_totals_and_policy(pgconv: Run, repository: Path, tmp_path: Path, git: Git) -> None:
     cover = series(pgconv, repository, tmp_path / "out")[0].read_text()
     assert f"base-commit: {git(repository, 'rev-parse', 'HEAD').strip()}\n" in cover
     assert re.search(r"\d+ uses in\s+\d+ files", cover)
@@ -211,6 +209,17 @@ def test_patches_can_be_parted_by_role_alone(pgconv: Run, repository: Path, tmp_
     both = series(pgconv, repository, tmp_path / "both")
     roles = series(pgconv, repository, tmp_path / "roles", "--by", "role")
     assert len(roles) < len(both)
+
+
+def test_patches_parted_by_unit_list_their_roles(pgconv: Run, repository: Path, tmp_path: Path, git: Git) -> None:
+    patches = series(pgconv, repository, tmp_path / "out", "--by", "unit,subsystem")
+    git(repository, "am", "-q", *patches[1:])
+    texts = [p.read_text(encoding="utf-8", errors="surrogateescape") for p in patches]
+    assert "one unit and subsystem each" in " ".join(texts[0].split())
+    units = [re.findall(r"^Subject: .* use (PTE_SIZE|PG_SIZE)( and )?", t, re.M) for t in texts[1:]]
+    assert [u[0][0] for u in units if u] == sorted([u[0][0] for u in units if u], reverse=True)
+    assert all(not both for u in units for _, both in u)
+    assert any(re.search(r"^What they do there:\n\n +\d+ for sizes of \w+", t, re.M) for t in texts)
 
 
 def test_a_step_renames_the_field_by_unit(pgconv: Run, repository: Path, tmp_path: Path, git: Git) -> None:

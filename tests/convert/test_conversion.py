@@ -56,7 +56,7 @@ def test_no_series_is_left_of_a_tree_that_changed(scanned: Scanned, tmp_path: Pa
     tree, decided = scanned
     (Path(tree.root) / "mm/mmap.c").unlink()
     with pytest.raises(InputError, match=r"mm/mmap\.c"):
-        series.write(Conversion(tree, decided, Options()), tmp_path / "out", plan.BY, WHO)
+        series.write(Conversion(tree, decided, Options()), tmp_path / "out", plan.DEFAULT, WHO)
     assert sorted(os.listdir(tmp_path)) == ["linux"]
 
 
@@ -73,7 +73,7 @@ def test_a_series_that_cannot_be_written_leaves_nothing(
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(InputError, match="No space left"):
-        series.write(Conversion(tree, decided, Options()), tmp_path / "out", plan.BY, WHO)
+        series.write(Conversion(tree, decided, Options()), tmp_path / "out", plan.DEFAULT, WHO)
     assert sorted(os.listdir(tmp_path)) == ["linux"]
 
 
@@ -116,7 +116,7 @@ def test_definitions_of_the_scheme_s_names_stay(scanned: Scanned) -> None:
 def test_every_use_is_in_one_patch(scanned: Scanned) -> None:
     _, decided = scanned
     sites = list(plan.chosen(decided.report.sites, False, ("vm-pteoff",), (), frozenset()))
-    parts = plan.partition(sites, plan.BY, Maintainers("", set[str]().__contains__), ("vm-pteoff",), ())
+    parts = plan.partition(sites, plan.DEFAULT, Maintainers("", set[str]().__contains__), ("vm-pteoff",), ())
     assert sorted(s.order() for p in parts for s in p.sites) == sorted(s.order() for s in sites)
 
 

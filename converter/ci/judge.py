@@ -138,7 +138,8 @@ class Judge:
                 Changed(c, c.new_path, added, text, old, new, number, exchanged.come[c.new_path], reasons)
             )  # fmt: skip
         removed = Counter(folded(line) for c in step.changes for h in c.hunks for line in h.old)
+        content = partial(self._repository.file, step.commit.tree)
         return View(
-            step.commit.name, files, exchanged, tree.scheme, spoken, tree.ledger, removed,
+            step.commit.name, files, exchanged, tree.scheme, spoken, tree.ledger, content, removed,
             is_merge=step.lines is not None,
         )  # fmt: skip

@@ -81,7 +81,8 @@ def _compared(view: View, path: str, old: tuple[int, Use], new: tuple[int, Use])
     else:
         message = f"{name} was {was.unit.upper()} and is {(now.unit or '').upper()} with this commit"
         fix = _fix(view, use, now)
-    evidence = now.evidence
+    # Where both meet, what is new is the chain of the other unit.
+    evidence = now.against if now.rule == "conflict" and now.unit == was.unit else now.evidence
     yield view.finding(
         "silent-change", path, use.line, use.col, name, message, fix, evidence=evidence, against=was.evidence
     )

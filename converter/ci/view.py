@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -42,7 +43,10 @@ class Changed:
 
 @dataclass(frozen=True)
 class View:
-    """`spoken`: does the tree speak the scheme before the commit; `ledger` is that of the tree after it."""
+    """`spoken`: does the tree speak the scheme before the commit; `ledger` is that of the tree after it.
+
+    content   the bytes of a file of that tree
+    """
 
     name: str
     files: list[Changed]
@@ -50,6 +54,7 @@ class View:
     chosen: Scheme
     spoken: bool
     ledger: Ledger
+    content: Callable[[str], bytes]
     removed: Counter[bytes] = field(default_factory=Counter)  # lines that go, in the whole commit
     is_merge: bool = False
 

@@ -124,6 +124,37 @@ def test_the_wrong_unit_is_an_error_on_its_line_alone(spoken: Tree) -> None:
     assert (found.rule, found.name, found.replacement) == ("unit-error", "PG_SHIFT", "PTE_SHIFT")
 
 
+def test_a_count_that_goes_elsewhere_turns_uses_in_other_files(real: Tree) -> None:
+    """What splice() allocates is pinned instead: the pipe's size now counts what GUP finds."""
+    real.edit(
+        "splice", "fs/splice.c", ("alloc_pages_bulk_array(GFP_USER, npages, ", "pin_user_pages(start, npages, 0, ")
+    )
+    found = [f for f in real.of("HEAD") if f.rule == "silent-change"]
+    assert {"fs/pipe.c", "fs/splice.c", "mm/filemap.c"} <= {f.path for f in found}
+    assert all(re.search("was PG and is PTE|was PG; with this commit both", f.message) for f in found)
+    for f in found:
+        assert any("pin_user_pages()" in step.why for step in f.evidence), f
+        assert any("alloc_pages_bulk_array()" in step.why for step in f.against), f
+
+
+def test_an_argument_that_another_file_passes_is_named_with_its_unit(real: Tree) -> None:
+    """A helper is called with an offset of a VMA where it had a page-cache index."""
+    user = "\nunsigned long pgconv_bytes(unsigned long n)\n{\n\treturn use(n << PAGE_SHIFT);\n}\n"
+    caller = (
+        "\nvoid pgconv_call(struct folio *folio, struct vm_area_struct *vma)\n{\n\tpgconv_bytes(folio->index);\n}\n"
+    )
+    real.commit(
+        "helper", {"mm/interval_tree.c": real.text("mm/interval_tree.c") + user,
+                   "mm/truncate.c": real.text("mm/truncate.c") + caller},
+    )  # fmt: skip
+    real.edit("turn", "mm/truncate.c", ("pgconv_bytes(folio->index)", "pgconv_bytes(vma->vm_pgoff)"))
+    (found,) = real.of("HEAD")
+    assert (found.rule, found.path) == ("silent-change", "mm/interval_tree.c")
+    assert found.message == "PAGE_SHIFT was PG and is PTE with this commit"
+    assert found.evidence[-1].why.startswith("vm_area_struct.vm_pgoff is pte")
+    assert found.against[-1].why.startswith("folio.index is pg")
+
+
 def test_what_is_no_edit_of_code_is_clean(spoken: Tree) -> None:
     start = spoken.git("rev-parse", "HEAD")
     (spoken.root / "mm/mremap.c").chmod(0o755)

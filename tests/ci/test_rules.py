@@ -214,6 +214,53 @@ def test_a_second_definition_of_a_name_is_found(repo: Repo, path: str, expected:
     assert [(f.path, f.line, f.col, f.name) for f in found] == ([(path, 2, 9, "PG_SIZE")] if expected else [])
 
 
+@pytest.mark.parametrize(
+    ("path", "code", "at", "said"),
+    [
+        ("drivers/x.c", "static const unsigned long PG_SIZE = 4096;\n", (1, 28), "declares PG_SIZE"),
+        ("drivers/x.c", "void f(void)\n{\n\tsize_t PTE_SIZE;\n}\n", (3, 9), "declares PTE_SIZE"),
+        ("drivers/x.h", "static inline u64 PTE_ALIGN(u64 x)\n{\n\treturn x;\n}\n", (1, 19), "declares PTE_ALIGN"),
+        (
+            "drivers/x.c",
+            "enum size {\n\tSMALL, /* a, b */\n\tPG_SIZE = 4096,\n};\n",
+            (3, 2),
+            "has an enumerator PG_SIZE",
+        ),
+        ("drivers/x.c", "enum { ONE, PG_SHIFT };\n", (1, 13), "has an enumerator PG_SHIFT"),
+        ("arch/x86/x.S", "\t.set PTE_SIZE, 4096\n", (1, 7), "sets the symbol PTE_SIZE"),
+        ("arch/x86/x.S", "PTE_SIZE = 4096\n", (1, 1), "sets the symbol PTE_SIZE"),
+    ],
+)
+def test_a_second_meaning_that_is_no_macro_is_found(
+    repo: Repo, path: str, code: str, at: tuple[int, int], said: str
+) -> None:
+    repo.commit("mean", {path: code})
+    (found,) = [f for f in repo.findings() if f.rule == "redefinition"]
+    assert (found.path, found.line, found.col) == (path, *at)
+    assert found.message == f"{said}, a name of scheme pte-pg"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "unsigned long f(unsigned long x)\n{\n\treturn PTE_ALIGN(x);\n}\n",
+        "/* static const int PG_SIZE = 1; */\nint x = PG_SIZE;\n",
+        "void f(void)\n{\n\tsize_t len = PG_SIZE, n[PG_SIZE];\n\tlen = PG_SIZE;\n}\n",
+        "enum { ONE = PG_SIZE };\n",
+        "void f(long a)\n{\n\tif (a == PTE_SIZE ||\n\t    PG_SIZE == a)\n\t\tcall(a,\n\t\t     PG_SIZE);\n}\n",
+    ],
+)
+def test_a_use_of_a_name_is_no_second_meaning(repo: Repo, code: str) -> None:
+    repo.commit("use", {"drivers/x.c": code})
+    assert [f for f in repo.findings() if f.rule == "redefinition"] == []
+
+
+def test_an_enumerator_that_was_there_can_be_edited(repo: Repo) -> None:
+    start = repo.commit("mean", {"drivers/x.c": "enum size {\n\tPG_SIZE = 4096,\n};\n"})
+    repo.edit("more", "drivers/x.c", ("4096", "8192"))
+    assert repo.findings(f"{start}..HEAD") == []
+
+
 def test_the_schemes_own_definitions_can_be_edited(repo: Repo) -> None:
     repo.edit(
         "x86: comment", "arch/x86/include/asm/page.h", ("PG_SIZE (1UL << PG_SHIFT)", "PG_SIZE (_AC(1,UL) << PG_SHIFT)")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
 
 from converter.ci.finding import Finding, Judged, Judgement
+from converter.classify.record import Evidence
 from converter.report.words import counted, printable, steps
 
 
@@ -36,10 +38,17 @@ def _commit(commit: Judged) -> Iterator[str]:
 
 def _finding(f: Finding) -> Iterator[str]:
     yield f"  {f.path}:{f.line}:{f.col}: {f.level}: {f.message} [{f.rule}]"
-    for line in (*steps("now" if f.rule == "silent-change" else "units", f.evidence),
-                 *steps("was" if f.rule == "silent-change" else "but", f.against)):  # fmt: skip
+    turned = f.rule == "silent-change"
+    against = f.against[_shared(f.evidence, f.against) :] if turned else f.against
+    for line in (*steps("now" if turned else "units", f.evidence), *steps("was" if turned else "but", against)):
         yield f"  {line}"
     yield f"      fix   {f.fix}"
+
+
+def _shared(one: Sequence[Evidence], other: Sequence[Evidence]) -> int:
+    """Steps that two chains begin with alike; the last of the other is never one."""
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(one, other[:-1], strict=False))
+    return sum(1 for _ in same)
 
 
 def short(name: str) -> str:

@@ -7,7 +7,7 @@ import mailbox
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email.message import EmailMessage
+from email.message import EmailMessage, Message
 from email.parser import BytesParser
 from pathlib import Path
 
@@ -20,6 +20,8 @@ _DIFF = re.compile(rb"^(?:diff --git |--- \S)", re.M)
 _HUNK = re.compile(rb"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@.*$", re.M)
 _FAILED = re.compile(r"error: patch failed: (.*):(\d+)$", re.M)
 _WHY = re.compile(r"error: (?!patch failed)(.*)$", re.M)
+_NUMBER = re.compile(r"\[[^\]]*?(\d+)/\d+[^\]]*\]")
+_VERSION = re.compile(r"\[[^\]]*?\bv(\d+)\b[^\]]*\]", re.I)
 _BASE = re.compile(rb"^base-commit: ([0-9a-f]{40,64})\s*$", re.M)
 
 
@@ -49,28 +51,32 @@ def read(path: Path) -> tuple[list[Mail], str | None]:
     for number, message in enumerate(box, 1):
         assert isinstance(message, EmailMessage)
         text = _text(path, number, message)
+        subject = " ".join(str(message.get("Subject", "")).split()) or f"mail {number}"
         if (m := _BASE.search(text)) is not None:
             base = base or m[1].decode()
         start = _DIFF.search(text)
         if start is not None:
-            subject = " ".join(str(message.get("Subject", "")).split()) or f"mail {number}"
             mails.append(Mail(number, subject, _whole(text[start.start() :])))
+        elif (n := _NUMBER.match(subject)) is not None and int(n[1]):
+            raise InputError(f"{path}: mail {number} ({subject}): no patch in it that could be read")
     if not mails:
         raise InputError(f"{path}: no patch in it: none of its {len(box)} mails holds a diff")
-    return _ordered(mails), base
+    return _ordered(path, list({(m.subject, m.patch): m for m in reversed(mails)}.values())[::-1]), base
 
 
 def _text(path: Path, number: int, message: EmailMessage) -> bytes:
-    """The bodies of a mail that are text, as UTF-8."""
+    """The bodies of a mail that may hold a patch, as UTF-8."""
     parts = []
     for part in message.walk():
-        if part.get_content_maintype() != "text" or part.is_multipart():
+        if part.is_multipart() or not _may_hold_patch(part):
             continue
         raw = part.get_payload(decode=True)
         charset = part.get_content_charset("utf-8")
         assert isinstance(raw, bytes)
         try:
-            parts.append(raw.decode("utf-8" if charset == "us-ascii" else charset).encode())
+            text = raw.decode("utf-8" if charset == "us-ascii" else charset).encode()
+            flowed = str(part.get_param("format", "")).lower() == "flowed"
+            parts.append(_unflowed(text) if flowed else text)
         except UnicodeDecodeError as error:
             line = raw.count(b"\n", 0, error.start) + 1
             raise InputError(
@@ -81,14 +87,40 @@ def _text(path: Path, number: int, message: EmailMessage) -> bytes:
     return b"\n".join(parts)
 
 
+def _may_hold_patch(part: Message) -> bool:
+    """Plain text, a patch by its type, or a file that is called one; a copy of it in HTML is none."""
+    kind = part.get_content_type()
+    name = part.get_filename() or ""
+    return kind == "text/plain" or kind.endswith(("patch", "diff")) or name.endswith((".patch", ".diff"))
+
+
+def _unflowed(text: bytes) -> bytes:
+    """Text of format=flowed (RFC 3676) as it was written; a context line that is empty is no soft line break."""
+    lines: list[bytes] = []
+    begun = b""
+    for line in text.split(b"\n"):
+        bare = line.rstrip(b"\r")
+        bare = bare[1:] if bare.startswith(b" ") else bare
+        begun += bare
+        if not bare.endswith(b" ") or bare in (b" ", b"-- "):
+            lines.append(begun)
+            begun = b""
+    return b"\n".join([*lines, begun] if begun else lines)
+
+
 def _whole(patch: bytes) -> bytes:
     """The patch without the signature of the mail."""
     return patch if patch.endswith(b"\n") else patch + b"\n"
 
 
-def _ordered(mails: list[Mail]) -> list[Mail]:
-    """By the numbers in [PATCH n/m], where all have one: mail arrives in any order."""
-    numbers = [re.match(r"\[[^\]]*?(\d+)/\d+[^\]]*\]", m.subject) for m in mails]
+def _ordered(path: Path, mails: list[Mail]) -> list[Mail]:
+    """By the numbers in [PATCH n/m], where all have one: mail arrives in any order. Raises InputError."""
+    numbers = [_NUMBER.match(m.subject) for m in mails]
+    versions = {int(v[1]) if (v := _VERSION.match(m.subject)) else 1 for m, n in zip(mails, numbers, strict=True) if n}
+    if len(versions) > 1:
+        raise InputError(
+            f"{path}: holds versions {', '.join(map(str, sorted(versions)))} of a series; keep one of them"
+        )
     if all(numbers):
         return [m for _, m in sorted(zip((int(n[1]) for n in numbers if n), mails, strict=True), key=lambda p: p[0])]
     return mails
@@ -155,6 +187,8 @@ def _differs(repository: Repository, tree: str, path: str, start: int, old: list
     for i, line in enumerate(old):
         here = there[i] if i < len(there) else None
         if here != line:
+            if here is not None and here.split() == line.split():
+                return f"line {start + i}, {_quoted(line)}, differs in white space"
             says = "the file ends there" if here is None else f"the file has {_quoted(here)}"
             return f"line {start + i} should be {_quoted(line)}, {says}"
     return "what the patch takes out is not there"

@@ -138,21 +138,21 @@ def test_a_count_that_goes_elsewhere_turns_uses_in_other_files(real: Tree) -> No
 
 
 def test_an_argument_that_another_file_passes_is_named_with_its_unit(real: Tree) -> None:
-    """A helper is called with an offset of a VMA where it had a page-cache index."""
+    """A helper of ext4 is called with an offset of a VMA where it had a page-cache index."""
     user = "\nunsigned long pgconv_bytes(unsigned long n)\n{\n\treturn use(n << PAGE_SHIFT);\n}\n"
     caller = (
         "\nvoid pgconv_call(struct folio *folio, struct vm_area_struct *vma)\n{\n\tpgconv_bytes(folio->index);\n}\n"
     )
     real.commit(
-        "helper", {"mm/interval_tree.c": real.text("mm/interval_tree.c") + user,
-                   "mm/truncate.c": real.text("mm/truncate.c") + caller},
+        "helper", {"fs/ext4/page-io.c": real.text("fs/ext4/page-io.c") + user,
+                   "fs/ext4/readpage.c": real.text("fs/ext4/readpage.c") + caller},
     )  # fmt: skip
-    real.edit("turn", "mm/truncate.c", ("pgconv_bytes(folio->index)", "pgconv_bytes(vma->vm_pgoff)"))
+    real.edit("turn", "fs/ext4/readpage.c", ("pgconv_bytes(folio->index)", "pgconv_bytes(vma->vm_pgoff)"))
     (found,) = real.of("HEAD")
-    assert (found.rule, found.path) == ("silent-change", "mm/interval_tree.c")
+    assert (found.rule, found.path) == ("silent-change", "fs/ext4/page-io.c")
     assert found.message == "PAGE_SHIFT was PG and is PTE with this commit"
     assert found.evidence[-1].why.startswith("vm_area_struct.vm_pgoff is pte")
-    assert found.against[-1].why.startswith("folio.index is pg")
+    assert found.against[-1].why == "file systems count and split what the page cache holds"
 
 
 def test_what_is_no_edit_of_code_is_clean(spoken: Tree) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import quopri
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,71 @@ def test_a_mail_in_another_encoding_is_decoded(repo: Repo, mails: Path, encoding
         body = quopri.encodestring(body)
     mails.write_bytes(raw[:start] + head + b"\n\n" + body)
     assert len(repo.findings(mails=mails)) == 1
+
+
+def rewritten(mails: Path, write: Callable[[bytes], bytes]) -> None:
+    """The file with what `write` makes of the last mail's body, which may begin with more headers."""
+    raw = mails.read_bytes()
+    start = raw.index(b"\nFrom ", raw.index(b"PATCH 2/2") - 400)
+    head, body = raw[start:].split(b"\n\n", 1)
+    mails.write_bytes(raw[:start] + head + b"\n" + write(body))
+
+
+def flowed(body: bytes) -> bytes:
+    """As a mailer of RFC 3676 sends it: lines that begin with a space are stuffed, long ones broken."""
+    lines = [b" " + line if line.startswith((b" ", b">", b"From ")) else line for line in body.split(b"\n")]
+    broken = [line.replace(b"unsigned long addr, ", b"unsigned long addr, \n") for line in lines]
+    return b"Content-Type: text/plain; charset=utf-8; format=flowed\n\n" + b"\n".join(broken)
+
+
+def attached(body: bytes, kind: str) -> bytes:
+    return (
+        b'Content-Type: multipart/mixed; boundary="x"\n\n--x\nContent-Type: text/plain\n\nsee below\n--x\n'
+        b'Content-Disposition: attachment; filename="2.patch"\nContent-Transfer-Encoding: base64\n'
+        b"Content-Type: " + kind.encode() + b"\n\n" + base64.encodebytes(body) + b"\n--x--\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda body: b"Content-Transfer-Encoding: base64\n\n" + base64.encodebytes(body),
+        flowed,
+        lambda body: attached(body, "text/x-patch"),
+        lambda body: attached(body, "application/octet-stream"),
+        lambda body: b'Content-Type: multipart/alternative; boundary="x"\n\n--x\nContent-Type: text/plain\n\n' + body
+        + b"\n--x\nContent-Type: text/html\n\n<pre>" + body + b"</pre>\n--x--\n",
+    ],
+    ids=["base64", "flowed", "attached", "attached as bytes", "with a copy in HTML"],
+)  # fmt: skip
+def test_a_patch_is_read_however_it_was_sent(repo: Repo, mails: Path, write: Callable[[bytes], bytes]) -> None:
+    rewritten(mails, write)
+    assert brief(repo.findings(mails=mails)) == [("new-use", "mm/converted.c", 14, "PTE_SIZE")]
+
+
+def test_a_numbered_mail_without_a_patch_is_not_passed_over(repo: Repo, mails: Path) -> None:
+    rewritten(mails, lambda body: b"Content-Transfer-Encoding: base64\n\n!!!\n")
+    with pytest.raises(InputError, match=r"mail 3 \(\[PATCH 2/2\] mm: back\): no patch in it that could be read"):
+        repo.findings(mails=mails)
+
+
+def test_a_second_copy_of_a_mail_is_passed_over(repo: Repo, mails: Path) -> None:
+    raw = mails.read_bytes()
+    mails.write_bytes(raw + raw)
+    assert [c.name for c in repo.judge(mails=mails).commits] == ["mail 2", "mail 3"]
+
+
+def test_two_versions_of_a_series_are_refused(repo: Repo, mails: Path) -> None:
+    raw = mails.read_bytes()
+    mails.write_bytes(raw + raw.replace(b"[PATCH ", b"[PATCH v2 "))
+    with pytest.raises(InputError, match="holds versions 1, 2 of a series; keep one"):
+        repo.findings(mails=mails)
+
+
+def test_a_hunk_that_differs_in_white_space_says_so(repo: Repo, mails: Path) -> None:
+    rewritten(mails, lambda body: b"\n" + body.replace(b" \taddr += PTE_SIZE;", b"         addr += PTE_SIZE;"))
+    with pytest.raises(InputError, match=r"line 13, 'addr \+= PTE_SIZE;', differs in white space"):
+        repo.findings(mails=mails)
 
 
 def test_a_hunk_that_does_not_fit_is_named_with_the_reason(repo: Repo, mails: Path) -> None:

@@ -38,6 +38,7 @@ _SAME = {
 }
 _PASSED_ON = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH")
 _NAME = "pgconv.name"
+_FLAG = "-ffile-prefix-map="
 _MAKES = re.compile(r" -c -o (\S+\.o)\b")
 _COMMAND = re.compile(r"^(?:saved)?cmd_\S+ := (.*)$", re.M)
 
@@ -134,7 +135,7 @@ class Build:
         assert self.shop.copy.current == self._state, "a build directory is for one state"
         self.shop.enter(self.name)
         source = self.shop.copy.source
-        same_names = f"-ffile-prefix-map={source}/= -ffile-prefix-map={self.directory}={flags}"
+        same_names = f"{_FLAG}{source}/= {_FLAG}{self.directory}={flags}"
         command = [
             "make", "--no-print-directory", f"-j{self.shop.jobs}", *(["-k"] if keep_going else []),
             "-C", str(source), f"O={self.directory}", f"ARCH={self.config.arch}", "LOCALVERSION=",
@@ -175,12 +176,23 @@ class Build:
     def configured(self, directories: Iterable[str]) -> set[str]:
         """The objects (`mm/mremap.o`) that kbuild makes below directories in this configuration, after prepare().
 
-        A dry run says so, with a flag that is new to every command, so that kbuild takes all objects for old. To ask
-        for single objects would not do: kbuild compiles whatever is asked for.
+        A dry run says so, with a flag that is new to every command, so that kbuild takes all objects for old; those
+        that have flags of their own alone (arch/x86/realmode) are known by the command that made them. To ask for
+        single objects would not do: kbuild compiles whatever is asked for.
         """
         targets = sorted({f"{d.rstrip('/')}/" for d in directories})
         made = self.make("-n", *targets, keep_going=True, flags=" -DPGCONV_ASKS") if targets else Made(0, "", 0.0)
-        return {os.path.normpath(m[1]) for m in _MAKES.finditer(made.log)}
+        return {os.path.normpath(m[1]) for m in _MAKES.finditer(made.log)} | self._aloof(directories)
+
+    def _aloof(self, directories: Iterable[str]) -> set[str]:
+        """Objects that are there, and were made by a command without the flags that every other has."""
+        found = set()
+        for directory in directories:
+            for file in (self.directory / directory).rglob(".*.o.cmd"):
+                made = file.with_name(file.name[1:].removesuffix(".cmd"))
+                if made.is_file() and _FLAG not in file.read_text(errors="replace"):
+                    found.add(str(made.relative_to(self.directory)))
+        return found
 
     def object(self, path: str) -> Path | None:
         """The object of a source file (`mm/mremap.c`); None where it is not built."""

@@ -99,6 +99,28 @@ def test_a_second_run_builds_on_the_first(
         assert not result.failed
 
 
+ALOOF = """
+made = gcc -c -o $@ $(CURDIR)/arch/x86/rm/aloof.c
+noted = echo 'savedcmd_$@ := $(made)' > $(dir $@).aloof.o.cmd
+arch/x86/rm/aloof.o:
+	$(if $(wildcard $(O)/$@),true,mkdir -p $(O)/$(dir $@) && cd $(O) && $(made) && $(noted))
+"""
+
+
+def test_an_object_with_flags_of_its_own_is_compared_again_though_nothing_rebuilds_it(
+    place: Path, tmp_path: Path, renames: Renames
+) -> None:
+    (place / "arch/x86/rm").mkdir()
+    (place / "arch/x86/rm/aloof.c").write_text("int aloof;\n")
+    makefile = place / "Makefile"
+    makefile.write_text(makefile.read_text().replace("OBJECTS := ", "OBJECTS := arch/x86/rm/aloof.o ") + ALOOF)
+    tree = open_tree(str(place), None)
+    for _ in range(2):
+        with workshop(tree, tmp_path / "builds", 1, lambda what: None) as shop:
+            result = objects.run(shop, tree, conversion(tree), ("arch/x86",), CONFIG, renames)
+        assert [i.outcome for i in result.items if i.path == "arch/x86/rm/aloof.c"] == [PASSED]
+
+
 def test_a_tree_that_cannot_be_configured_is_told(shop: Workshop) -> None:
     with pytest.raises(InputError, match="CONFIG_MMU cannot be turned off"):
         shop.build("before", Config("x86_64_defconfig", ("# CONFIG_MMU is not set",)))

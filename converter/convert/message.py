@@ -48,7 +48,7 @@ def prefix(paths: Sequence[str]) -> str:
     parts = [p for p in shared[len(rule.path) :].split("/") if p]
     if parts and len(code) == 1:
         stem = os.path.basename(code[0]).split(".")[0]
-        parts = [*parts[:-1], stem] if _by_file(rule, parts) else parts[:-1]
+        parts = [*parts[:-1], *([] if stem in parts[-2:-1] else [stem])] if _by_file(rule, parts) else parts[:-1]
     elif not parts and rule.depth and (stem := _stem(code)):
         parts = [stem]
     text = rule.prefix + "/".join(_telling(parts)[: rule.depth])

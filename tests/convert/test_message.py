@@ -12,6 +12,7 @@ from converter.convert.message import prefix
     [
         (["mm/mremap.c"], "mm/mremap"),
         (["mm/mremap.c", "mm/mmap.c", "include/linux/mm.h"], "mm"),
+        (["drivers/devfreq/devfreq.c"], "devfreq"),
         (["include/linux/slab.h"], "slab"),
         (["include/net/page_pool/helpers.h"], "net/page_pool"),
         (["drivers/char/hpet.c", "drivers/misc/a.c", "drivers/misc/b/c.c"], "misc"),

@@ -8,29 +8,33 @@ from typing import Annotated
 import typer
 
 from converter import __version__, data
-from converter.commands import baseline, check, ci, convert, explain, merge, progress, report, rules, scan, sim, verify
 from converter.errors import EXIT_INPUT, EXIT_INTERRUPTED, InputError
+from converter.lazy import group
+
+COMMANDS = {
+    "scan": "converter.commands.scan:scan",
+    "merge": "converter.commands.merge:merge",
+    "convert": "converter.commands.convert:convert",
+    "explain": "converter.commands.explain:explain",
+    "gaps": "converter.commands.explain:gaps_",
+    "check": "converter.commands.check:check",
+    "verify": "converter.commands.verify:verify",
+    "ci": "converter.commands.ci:ci",
+    "baseline": "converter.commands.baseline:baseline",
+    "report": "converter.commands.report:report",
+    "progress": "converter.commands.progress:progress",
+    "rules": "converter.commands.rules:rules",
+    "sim": "converter.commands.sim:app",
+}
 
 app = typer.Typer(
+    cls=group(COMMANDS),
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Split the kernel's PAGE_SIZE into PTE_SIZE (what one PTE maps) and PG_SIZE (what is allocated).",
     epilog="Exit codes: 0 done and nothing found, 1 done and something found, 2 could not do it, 130 interrupted.",
 )
-app.command(name="scan")(scan.scan)
-app.command(name="merge")(merge.merge)
-app.command(name="convert")(convert.convert)
-app.command(name="explain")(explain.explain)
-app.command(name="gaps")(explain.gaps_)
-app.command(name="check")(check.check)
-app.command(name="verify")(verify.verify)
-app.command(name="ci")(ci.ci)
-app.command(name="baseline")(baseline.baseline)
-app.command(name="report")(report.report)
-app.command(name="progress")(progress.progress)
-app.command(name="rules")(rules.rules)
-app.add_typer(sim.app, name="sim")
 
 
 def _version(wanted: bool) -> None:

@@ -11,7 +11,12 @@ from converter.commands.sim_report import report
 from converter.commands.sim_run import run
 from converter.commands.sim_trace import trace
 
-app = typer.Typer(no_args_is_help=True, help="Simulate memory whose allocation unit is larger than what a PTE maps.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Simulate memory whose allocation unit is larger than what a PTE maps.",
+)
 app.command(short_help="Compare the model with this machine's kernel.")(abi)
 app.command(short_help="Memory that processes hold at each PG_SIZE, and why.")(footprint)
 app.command(short_help="Page cache that a file tree needs at each PG_SIZE.")(pagecache)

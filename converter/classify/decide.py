@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from converter.classify.confidence import Confidence
+from converter.classify.contradict import contradicted
 from converter.classify.record import Evidence, Site
 from converter.classify.roles import LOGIC, Rule
 from converter.units.edges import WHY, Edge
@@ -84,8 +85,9 @@ class Decider:
         margin = far - cost
         rule = self._rule(node, label)
         kind = f"rule:{rule}" if rule is not None else self._kind(use, node, label, cost, margin)
-        conflict = (
-            cost <= CONFLICT_NEAR and margin <= CONFLICT_MARGIN and {label, against} == {"pte", "pg"} and rule is None
+        conflict = {label, against} == set(UNITS) and (
+            (cost <= CONFLICT_NEAR and margin <= CONFLICT_MARGIN and rule is None)
+            or contradicted(self.solution, node, label, against or "", rule is not None)
         )
         return Verdict(label, cost, against, margin, "conflict" if conflict else kind, rule, conflict)
 
@@ -144,7 +146,7 @@ class Decider:
             self.scheme.replacement(use.name, unit) if unit is not None else None,
             self._role(use, v, rule, node), policy_key is not None and status == "decided", confidence, v.kind,
             evidence, against, policy_key, name.kind, c.operation if c else "", c.expression if c else "",
-            c.operands if c else (), self._missing(use, v, status), not name.family,
+            c.operands if c else (), self._missing(use, v, status, node), not name.family,
         )  # fmt: skip
 
     def _chain(self, node: int, label: str) -> tuple[Evidence, ...]:
@@ -191,16 +193,30 @@ class Decider:
             self.scheme.unit_of(v.label), seed.dimension if seed else "", use.context.operation if use.context else ""
         )
 
-    def _missing(self, use: Use, v: Verdict, status: str) -> str | None:
+    def _missing(self, use: Use, v: Verdict, status: str, node: int) -> str | None:
         if status == "decided":
             return None
         if status == "logic":
             rule = self.rules.get(v.rule) if v.rule is not None else None
-            return rule.why if rule is not None else "one quantity is used in both units here: which is meant?"
+            if rule is not None and rule.unit == LOGIC:
+                return rule.why
+            return f"{self._name(self._parting(node, v))} is used in both units here: which is meant?"
         if v.label is None:
             operands = use.context.operands if use.context else ()
             return f"the unit of {operands[0]} is unknown" if operands else "no unit reaches this use"
         return f"evidence of this kind ({v.kind}) is right too seldom to decide"
+
+    def _parting(self, node: int, v: Verdict) -> int:
+        """The quantity at which the chains of the two units meet: to the use they are one."""
+        assert v.label is not None
+        assert v.against is not None
+        (one, _), (other, _) = self.solution.path(node, v.label), self.solution.path(node, v.against)
+        for a, b in zip(one, other, strict=False):
+            if a != b:
+                break
+            x, y = self.graph.edges[a, :2].tolist()
+            node = y if x == node else x
+        return node
 
 
 def role_of(unit: str, dimension: str, operation: str) -> str:

@@ -81,7 +81,7 @@ class Arithmetic(Quantities):
     def _plain(self, sign: str, a: Value, b: Value, node: Node) -> Value:
         """Arithmetic that no family name takes part in."""
         if sign in _COMPARE:
-            self.edge(a.node, b.node, Edge.COMPARE, node)
+            self.edge(a.node, b.node, self._comparison, node)
             return NOTHING
         if sign in ("+", "-", "|", "&"):
             if a.node is None:

@@ -33,6 +33,7 @@ class Edge(IntEnum):
     RULE = 18
     PARAMETER = 19
     CONVERTED = 20
+    BOUND = 21
 
 
 COST: dict[Edge, int] = {
@@ -57,6 +58,7 @@ COST: dict[Edge, int] = {
     Edge.RULE: 0,
     Edge.PARAMETER: 1,
     Edge.CONVERTED: 3,
+    Edge.BOUND: 1,
 }
 
 WHY: dict[Edge, str] = {
@@ -81,4 +83,5 @@ WHY: dict[Edge, str] = {
     Edge.RULE: "matches",
     Edge.PARAMETER: "is",
     Edge.CONVERTED: "is made bytes by",
+    Edge.BOUND: "runs up to",
 }

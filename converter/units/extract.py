@@ -101,11 +101,22 @@ class Extractor(Expressions):
         return NOTHING
 
     def _for(self, node: Node) -> Value:
-        for field in ("initializer", "condition", "update", "body"):
+        self._parts(node, ("initializer", "condition", "update", "body"))
+        return NOTHING
+
+    def _while(self, node: Node) -> Value:
+        self._parts(node, ("condition", "body") if node.type == "while_statement" else ("body", "condition"))
+        return NOTHING
+
+    def _parts(self, node: Node, fields: tuple[str, ...]) -> None:
+        """The parts of a loop, in the order that they run: what its condition compares, one counts up to the other."""
+        for field in fields:
             c = node.child_by_field_name(field)
             if c is not None:
+                if field == "condition":
+                    self._comparison = Edge.BOUND
                 self.walk(c)
-        return NOTHING
+                self._comparison = Edge.COMPARE
 
     def _declaration(self, node: Node) -> Value:
         type_ = self._type_name(node.child_by_field_name("type"))
@@ -183,6 +194,8 @@ class Extractor(Expressions):
         "return_statement": _return,
         "compound_statement": _block,
         "for_statement": _for,
+        "while_statement": _while,
+        "do_statement": _while,
         "initializer_pair": _pair,
         "type_descriptor": _type_descriptor,
         "compound_literal_expression": _compound_literal,

@@ -15,7 +15,7 @@ from converter.units.edges import Edge
 from converter.units.graph import Graph
 from converter.units.signatures import Seed
 
-_BETWEEN = (Edge.ASSIGN, Edge.COMPARE, Edge.ADD, Edge.CHOICE, Edge.RETURN, Edge.ARGUMENT)
+_BETWEEN = (Edge.ASSIGN, Edge.COMPARE, Edge.BOUND, Edge.ADD, Edge.CHOICE, Edge.RETURN, Edge.ARGUMENT)
 _DIRECT = (Edge.MEMBER, Edge.RETURN)
 _CONVERTED = Seed("pfn", 0, "a count that was converted is a number of bytes", "the code", "byte")
 _BYTES = ("pte", "pg", "pfn", "phys")

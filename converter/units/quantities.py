@@ -55,6 +55,7 @@ class Quantities:
         self.uses: dict[int, tuple[int, Node]] = {}  # byte offset in the file -> use node, syntax node
         self._operand_types: dict[int, set[str]] = {}  # use node -> C types of what it is combined with
         self._offsets: dict[int, int] = {}  # what is left inside a page -> the use that made it
+        self._comparison = Edge.COMPARE  # what a comparison says here: in the condition of a loop, a bound
         self._text = b""
         self._base = 0
         self._function = ""

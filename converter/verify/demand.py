@@ -14,14 +14,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from converter.classify.confidence import confidence
+from converter.classify.contradict import overrules
 from converter.classify.decide import Decider
 from converter.classify.record import Evidence, Site
 from converter.classify.roles import rules
 from converter.scan import Analysis, labels, solved
-from converter.units.signatures import Seed
 from converter.units.solve import Solution, solve
 from converter.vocabulary import Scheme, vocabulary
 
+ASKED = 6
+"""How far evidence may be from a use to count where other uses are nearer."""
 QUANTITIES, ROLE, OTHERS = "quantities", "role", "other uses"
 """Where a demand comes from, the most independent first."""
 
@@ -66,36 +68,27 @@ def demands(analysis: Analysis, chosen: Scheme, sites: Iterable[Site]) -> dict[K
             key = (analysis.paths[n], use.line, use.col)
             if key in wanted and use.node is not None:
                 own = alone.site(n, use)
-                seed = _seed(alone.solution, graph.node(n, use.node), own)
-                asked = _asked(own, seed, together.site(n, use))
+                node = graph.node(n, use.node)
+                asked = _asked(alone.solution, node, own, together.site(n, use))
                 if asked is not None:
                     found[key] = asked
     return found
 
 
-def _seed(solution: Solution, node: int, site: Site) -> Seed | None:
-    """What the nearest evidence for a site's unit starts from."""
-    label = site.policy_key or site.unit
-    if label is None:
-        return None
-    _, start = solution.path(node, label)
-    return solution.reach[label].start.get(start)
-
-
-def _asked(alone: Site, seed: Seed | None, together: Site) -> Demand | None:
+def _asked(solution: Solution, node: int, alone: Site, together: Site) -> Demand | None:
     """What the quantities of a use ask for if they are sure enough of it, else what the rules and the other uses say.
 
-    A rule was written for code whose quantities mislead from afar, and a policy is a free choice: against a rule only a
-    count beside the use speaks, or bytes of whole struct pages; against a policy none. Bytes that a PTE maps say
-    nothing against a rule: their granule is what takes them. What a quantity is called, or its type, counts where
+    A rule was written for code whose quantities mislead from afar, and a policy is a free choice: against a rule only
+    what overrules it in the scan speaks, against a policy nothing. What a quantity is called, or its type, counts where
     nothing else says a unit: here as in the scan, it says nothing against a signature.
     """
     ruled = (together.rule or "").startswith("rule:")
-    _, _, near, margin = ((alone.rule or "") + ":::").split(":")[:4]
-    sure = alone.status == "decided" and alone.unit is not None and margin != "contested" and near not in _DISTANT
-    if ruled and alone.unit != together.unit:
-        hard = seed is not None and (seed.measure == "count" or (seed.measure == "byte" and seed.dimension == "pg"))
-        sure = sure and hard and near in _BESIDE and not _constant(alone)
+    label = alone.policy_key or alone.unit
+    contested = (alone.rule or "").endswith(":contested")
+    sure = alone.status == "decided" and label is not None and not contested
+    sure = sure and int(solution.reach[label or ""].distance[node]) <= ASKED
+    if sure and ruled and alone.unit != together.unit:
+        sure = overrules(solution, node, label or "")
     if alone.unit != together.unit and (alone.rule or "").startswith(_BY_NAME):
         sure = together.unit is None
     if sure and alone.unit is not None and not together.policy:
@@ -105,16 +98,7 @@ def _asked(alone: Site, seed: Seed | None, together: Site) -> Demand | None:
     return Demand(together.unit, ROLE if ruled or together.policy else OTHERS, together.confidence, together.evidence)
 
 
-def _constant(site: Site) -> bool:
-    """Does the evidence start at a constant? One number can stand for PTEs here and for struct pages there."""
-    return bool(site.evidence) and site.evidence[0].why.split(" ", 1)[0].isupper()
-
-
 _BY_NAME = ("name:", "type:")
-_DISTANT = ("remote", "far")
-_BESIDE = ("near", "close")
-"""Kinds of evidence by distance (converter.classify.decide): what does not count where other uses are nearer, and what
-counts against a rule."""
 
 
 def sources(found: Iterable[Demand]) -> list[tuple[str, int]]:

@@ -14,7 +14,7 @@ from converter.ci.moving import MovingTree
 from converter.ci.opened import decider
 from converter.classify.record import OPEN, Site
 from converter.progress.meaning import OwnMeaning
-from converter.progress.record import MEASURES, Counts
+from converter.progress.record import MEASURES, Counts, Use
 from converter.progress.walk import Walk
 from converter.scan import Progress, cache_key
 from converter.tree.cache import Cache
@@ -31,20 +31,6 @@ def _own_version() -> str:
     for file in sorted(Path(__file__).parent.glob("*.py")):
         whole.update(file.read_bytes())
     return whole.hexdigest()[:16]
-
-
-class Use(msgspec.Struct, frozen=True, array_like=True):
-    """A use of the family in kernel code. `expression` is the code around it, white space folded."""
-
-    path: str
-    line: int
-    col: int
-    macro: str
-    function: str
-    status: str
-    unit: str | None
-    role: str | None
-    expression: str
 
 
 class Kept(msgspec.Struct, frozen=True, array_like=True):

@@ -6,12 +6,11 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 import msgspec
 
-from converter.progress.measure import Measured, Use
-from converter.progress.record import NewUse, Origin, Step
+from converter.progress.measure import Measured
+from converter.progress.record import NewUse, Origin, Step, Use
 from converter.tree.cache import Cache
 from converter.tree.git import open_revision
 from converter.tree.history import Repository
@@ -33,7 +32,7 @@ def new_uses(
     digest = hashlib.sha1(f"{before.commit} {after.commit}".encode()).hexdigest()
     raw = cache.get_one("progress-new", measured.key, digest)
     if raw is not None:
-        return [replace(u, step=number) for u in msgspec.msgpack.decode(raw, type=list[NewUse])]
+        return [msgspec.structs.replace(u, step=number) for u in msgspec.msgpack.decode(raw, type=list[NewUse])]
     came = _came(repository, measured, before, after)
     found = _with_origins(repository, came, before, after, number)
     cache.put_one("progress-new", measured.key, digest, msgspec.msgpack.encode(found))
@@ -67,8 +66,8 @@ def _with_origins(repository: Repository, came: list[Use], before: Step, after: 
     origins = _origins(repository, wanted, before, after)
     return [
         NewUse(
-            u.path, u.line, u.col, u.macro, u.function, u.status, u.unit, u.role,
-            text.decode("utf-8", "replace").strip(), number, origins.get((u.path, _folded(text))),
+            **msgspec.structs.asdict(u), source=text.decode("utf-8", "replace").strip(), step=number,
+            origin=origins.get((u.path, _folded(text))),
         )
         for u, text in texts.items()
     ]  # fmt: skip

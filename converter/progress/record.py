@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 SCHEMA = "pgconv.progress/1"
 
 MEASURES = ("pte", "pg", "review", "logic", "converted pte", "converted pg", "kept", "definition", "inert")
@@ -37,9 +39,8 @@ class Origin:
     time: int
 
 
-@dataclass(frozen=True, slots=True)
-class NewUse:
-    """A use in kernel code that a step has and the step before had not."""
+class Use(msgspec.Struct, frozen=True, array_like=True):
+    """A use of the family in kernel code. `expression` is the code around it, white space folded."""
 
     path: str
     line: int
@@ -49,7 +50,13 @@ class NewUse:
     status: str
     unit: str | None
     role: str | None
-    source: str
+    expression: str
+
+
+class NewUse(Use, frozen=True, array_like=True):
+    """A use that a step has and the step before had not."""
+
+    source: str  # its line
     step: int  # number of the step that has it
     origin: Origin | None  # None where no commit of the range added that line
 

@@ -26,7 +26,7 @@ def history(name: str = "linux") -> History:
     )
     subsystems = {"mm/one.c": f"MEMORY {name}", "drivers/net/x/y.c": "NETWORK"}
     new = NewUse(
-        f"drivers/net/{name}.c", 7, 2, "PAGE_SIZE", "f", "decided", "pg", "alloc-size", f"x = {name};", 1,
+        f"drivers/net/{name}.c", 7, 2, "PAGE_SIZE", "f", "decided", "pg", "alloc-size", name, f"x = {name};", 1,
         Origin("e" * 40, f"net: {name}", 1706700000),
     )  # fmt: skip
     tool = {"name": "pgconv", "version": "1", "rules": "abc"}

@@ -31,7 +31,7 @@ def shown(text: str) -> str:
     return _DECEPTIVE.sub(lambda m: f"\\u{ord(m[0]):04x}" if ord(m[0]) > 0xFF else f"\\x{ord(m[0]):02x}", text)
 
 
-def document(template: str, scripts: Sequence[str], data: Any, **values: Any) -> bytes:
+def document(template: str, scripts: Sequence[str], data: Any, warnings: Sequence[str], **values: Any) -> bytes:
     """The page. `scripts` are run in their order, as one; `data` is what data.js hands them."""
     style = _own("page.css")
     script = "'use strict';\n(() => {\n" + "".join(_own(name) for name in scripts) + "})();\n"
@@ -52,6 +52,7 @@ def document(template: str, scripts: Sequence[str], data: Any, **values: Any) ->
         style=Markup(style),  # files of our own, without anything from a tree
         script=Markup(script),
         policy=policy,
+        warnings=warnings,
         packed="\n".join(packed[n : n + _LINE_LENGTH] for n in range(0, len(packed), _LINE_LENGTH)),
         **values,
     )

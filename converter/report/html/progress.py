@@ -33,6 +33,7 @@ def render(history: History) -> bytes:
             "subsystems": _grouped(history, lambda path: (history.subsystems[path],)),
             "newest": [_new(u) for u in history.newest],
         },
+        history.warnings,
         history=history,
         first=_day(history.steps[0].time),
         last=_day(history.steps[-1].time),

@@ -23,6 +23,7 @@ def render(report: Report, lines: Lines) -> bytes:
         "report.html",
         _SCRIPTS,
         Columns(lines).pack(report),
+        report.warnings,
         report=report,
         statuses=[(status, counts[status], STATUS[status]) for status in STATUSES],
         code=sum(counts[s] for s in ("decided", "review", "logic")),

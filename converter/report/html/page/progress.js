@@ -4,13 +4,13 @@ function started(data) {
 	const at = Object.fromEntries(measures.map((name, n) => [name, n]));
 	const sum = (row, names) => names.reduce((total, name) => total + row[at[name]], 0);
 	const LEFT = ['pte', 'pg', 'review', 'logic'];
-	const OPEN = ['review', 'logic'];
 	const CONVERTED = ['converted pte', 'converted pg'];
 	const labels = steps.map(([, , label]) => label);
 	const shownAs = [
 		['left to convert', 'left', LEFT], ['decided as pte', 'decided', ['pte']], ['decided as pg', 'decided', ['pg']],
 		['review', 'review', ['review']], ['logic', 'logic', ['logic']],
 		['converted, pte', 'converted', ['converted pte']], ['converted, pg', 'converted', ['converted pg']],
+		['right as they stand', 'converted', ['kept']],
 	];
 
 	function show(name, trend) {
@@ -44,7 +44,8 @@ function started(data) {
 					$('#charts').scrollIntoView({block: 'nearest'});
 				}}, element('bdi', {textContent: name})),
 			},
-			number('left', ({trend}) => sum(last(trend), LEFT)), number('open', ({trend}) => sum(last(trend), OPEN)),
+			number('left', ({trend}) => sum(last(trend), LEFT)),
+			...LEFT.map((name) => number(name, ({trend}) => last(trend)[at[name]])),
 			number('converted', ({trend}) => sum(last(trend), CONVERTED)),
 			{title: 'change', number: true, value: change, cell: (row) => signed(change(row))},
 			{title: 'left, over time', value: change, cell: ({trend}) => spark(trend.map((row) => sum(row, LEFT)))},
@@ -60,7 +61,8 @@ function started(data) {
 		{title: 'authored', value: (use) => use.day, cell: (use) => use.day || `by ${labels[use.step]}`},
 		{
 			title: 'commit', value: (use) => use.subject, cell: (use) => element('span', {title: use.commit},
-				element('code', {textContent: use.commit.slice(0, 12)}), ' ', element('bdi', {textContent: use.subject})),
+				element('code', {textContent: use.commit.slice(0, 12)}), ' ',
+				element('bdi', {className: 'subject', title: use.subject, textContent: use.subject})),
 		},
 		text('place', 'place'), text('name', 'macro'),
 		{title: 'status', value: (use) => use.status, cell: (use) => element('span', {className: `status is-${use.status}`, textContent: use.status})},

@@ -18,13 +18,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 DIRECTORIES = ("mm", "kernel", "lib", "arch/x86", "block", "ipc")
+SHORT = ("mm", "kernel", "lib")
+"""Of objects in a short run."""
 
 
 def main() -> int:
     """Exit code 0 when every level passes, 1 when one fails, 2 where one cannot run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--version", default="6.12", help="kernel below .kernel/; PGCONV_KERNEL overrides it")
-    parser.add_argument("--short", action="store_true", help="arithmetic and objects of mm/ alone, and no split build")
+    parser.add_argument("--short", action="store_true", help="arithmetic and split of mm/ alone, objects of mm/, kernel/ and lib/")
     parser.add_argument("--keep", type=Path, default=ROOT / "build" / "verify", help="build below this directory")
     arguments = parser.parse_args()
     tree = Path(os.environ.get("PGCONV_KERNEL") or ROOT / ".kernel" / f"linux-{arguments.version}")
@@ -85,9 +87,8 @@ def plan(tree: Path, short: bool) -> Iterator[tuple[str, list[str]]]:
     core = [str(p.relative_to(tree)) for p in sorted((tree / "fs").glob("*.c"))]
     yield "units", []
     yield "arithmetic", ["mm"] if short else []
-    yield "objects", ["mm"] if short else [*DIRECTORIES, *core]
-    if not short:
-        yield "split", [*DIRECTORIES, *core]
+    yield "objects", [*SHORT] if short else [*DIRECTORIES, *core]
+    yield "split", ["mm"] if short else [*DIRECTORIES, *core]
     yield "boot", []
 
 

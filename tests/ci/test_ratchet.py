@@ -98,15 +98,15 @@ MMUPAGE = {
         "#define PAGE_SHIFT 16\n#define PAGE_SIZE 65536\n#define MMUPAGE_SHIFT 12\n#define MMUPAGE_SIZE 4096\n"
     ),
     "mm/both.c": (
-        "void clear(struct folio *folio)\n{\n\tmemset(kmap_local_folio(folio, 0), 0, PAGE_SIZE);\n}\n\n"
+        "unsigned long clear(unsigned int o)\n{\n\treturn PAGE_SIZE << my_order(o);\n}\n\n"
         "unsigned long step(unsigned long addr, pte_t *pte)\n{\n\taddr += PAGE_SIZE;\n\tpte++;\n\treturn addr;\n}\n"
     ),
     "mm/right.c": (
-        "void wipe(struct folio *folio, unsigned long addr, pte_t *pte)\n{\n"
-        "\tmemset(kmap_local_folio(folio, 0), 0, PAGE_SIZE);\n\taddr += MMUPAGE_SIZE;\n\tpte++;\n}\n"
+        "void wipe(unsigned int o, unsigned long addr, pte_t *pte)\n{\n"
+        "\tuse(PAGE_SIZE << my_order(o));\n\taddr += MMUPAGE_SIZE;\n\tpte++;\n}\n"
     ),
 }
-RIGHT = "\n\nvoid again(struct folio *folio)\n{\n\tmemset(kmap_local_folio(folio, 0), 0, PAGE_SIZE);\n}\n"
+RIGHT = "\n\nunsigned long again(unsigned int o)\n{\n\treturn PAGE_SIZE << my_order(o);\n}\n"
 
 
 def test_uses_that_a_scheme_keeps_are_not_in_its_baseline(make_repo: Callable[..., Repo]) -> None:

@@ -287,6 +287,6 @@ def test_a_scheme_that_keeps_a_name_does_not_find_it_where_it_is_right(make_repo
         "unsigned long step(unsigned long addr, pte_t *pte)\n{\n\taddr += MMUPAGE_SIZE;\n\tpte++;\n\treturn addr;\n}\n"
     )
     repo = make_repo({**FILES, "arch/x86/include/asm/page.h": page_h, "mm/converted.c": step})
-    more = "\taddr += PAGE_SIZE;\n\tpte++;\n\tmemset(kmap_local_folio(folio, 0), 0, PAGE_SIZE);\n"
+    more = "\taddr += PAGE_SIZE;\n\tpte++;\n\tuse(PAGE_SIZE << my_order(o));\n"
     repo.edit("mm: both", "mm/converted.c", ("\tpte++;\n", more))
     assert brief(repo.findings(scheme="mmupage")) == [("new-use", "mm/converted.c", 4, "MMUPAGE_SIZE")]

@@ -147,7 +147,7 @@ def test_a_name_that_the_tree_has_of_its_own_is_not_converted(
 
 def test_uses_that_the_scheme_keeps_are_not_left_to_convert(make_repo: Callable[[], Repo]) -> None:
     repo = make_repo()
-    wipe = "void wipe(struct folio *folio)\n{\n\tmemset(kmap_local_folio(folio, 0), 0, PAGE_SIZE);\n}\n"
+    wipe = "unsigned long wipe(unsigned int o)\n{\n\treturn PAGE_SIZE << my_order(o);\n}\n"
     repo.commit("2024-01-01", {**{n: PLAIN[n] for n in ("Makefile", "MAINTAINERS")}, "mm/wipe.c": wipe})
     repo.commit("2024-02-01", {"mm/more.c": wipe})
     found = repo.history(scheme_name="mmupage")

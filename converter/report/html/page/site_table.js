@@ -55,7 +55,7 @@ class SiteTable {
 	measure() {
 		this.height = parseFloat(getComputedStyle(this.scroller).getPropertyValue('--row'));
 		this.space.style.height = `${this.found.length * this.height}px`;
-		this.scroller.setAttribute('aria-rowcount', this.found.length);
+		this.scroller.parentElement.setAttribute('aria-rowcount', this.found.length);
 		this.empty.hidden = this.found.length > 0;
 		this.draw();
 	}

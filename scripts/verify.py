@@ -26,7 +26,7 @@ def main() -> int:
     """Exit code 0 when every level passes, 1 when one fails, 2 where one cannot run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--version", default="6.12", help="kernel below .kernel/; PGCONV_KERNEL overrides it")
-    parser.add_argument("--short", action="store_true", help="arithmetic and split of mm/ alone, objects of mm/, kernel/ and lib/")
+    parser.add_argument("--short", action="store_true", help="what continuous integration runs")
     parser.add_argument("--keep", type=Path, default=ROOT / "build" / "verify", help="build below this directory")
     arguments = parser.parse_args()
     tree = Path(os.environ.get("PGCONV_KERNEL") or ROOT / ".kernel" / f"linux-{arguments.version}")

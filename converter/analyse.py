@@ -12,10 +12,12 @@ from tree_sitter import Language, Node, Parser, Tree
 
 from converter.classify.roles import Place, Rules, rules
 from converter.csource import context
+from converter.csource.assembler import comment_start
 from converter.csource.normalise import normalise
 from converter.csource.pieces import Piece, Source, function_name
 from converter.csource.text import Directive, Lines, hidden
 from converter.csource.words import Mark, Words
+from converter.tree.problems import spelled
 from converter.units.declared import declared
 from converter.units.edges import Edge
 from converter.units.extract import Extractor
@@ -62,7 +64,7 @@ def analyse(path: str, content: bytes, scheme_name: str, inert: str = "") -> Fac
     walked = path.endswith((".c", ".h")) and not inert
     if not marks and not (walked and path.startswith(CORE)):
         if path.endswith(".h") and path.startswith("include/") and _DECLARES.search(content):
-            declared(path, Source(content).code, facts)
+            declared(spelled(path), Source(content).code, facts)
         return facts if facts.structs or facts.returns else None
     lines = Lines(content)
     assembler = not path.endswith((".c", ".h"))
@@ -74,7 +76,8 @@ def analyse(path: str, content: bytes, scheme_name: str, inert: str = "") -> Fac
         if not inert:
             facts.warnings.append(f"larger than {LARGE >> 20} MiB: searched, not parsed; its uses stay open")
         return facts
-    file = _File(path, content, Source(content, assembler), lines, facts, scheme_name, assembler)
+    source = Source(content, assembler, comment_start(path))
+    file = _File(path, content, source, lines, facts, scheme_name, assembler)
     file.run(marks)
     return facts
 
@@ -152,7 +155,7 @@ class _File:
                 for x in source.directives
                 if x.keyword == b"define" and (d := self._define(x)) is not None
             }
-        self.extractor = Extractor(facts, names(scheme_name), path, frozenset(private), lines.number)
+        self.extractor = Extractor(facts, names(scheme_name), spelled(path), frozenset(private), lines.number)
         self.found: dict[int, Use] = {}
 
     def _define(self, d: Directive) -> re.Match[bytes] | None:
@@ -182,7 +185,7 @@ class _File:
                 piece = source.piece_at(m.start)
                 pieces.setdefault(piece.start, (piece, []))[1].append(m)
         if not self.assembler:
-            declared(self.path, source.code, self.facts)
+            declared(spelled(self.path), source.code, self.facts)
             self._ops([m for m in sought if m.word in _ops_structs()])
         for directive, own in lines.values():
             self._directive(directive, own)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import astuple, dataclass, field, replace
 from functools import cache as once
 from functools import partial
@@ -86,8 +86,14 @@ def _scan(
     analysis = examine(tree, cache, scheme_name, jobs, progress, known)
     report = decide(analysis, chosen, what_if)
     if not analysis.warnings and what_if is None and len(analysis.digests) == len(tree.entries):
-        cache.put_one("report", key, tree_digest(analysis.digests), msgspec.msgpack.encode(report))
+        _remember(cache, key, tree_digest(analysis.digests), report)
     return report
+
+
+def _remember(cache: Cache, key: str, whole: str, report: Report) -> None:
+    """Keep a report, unless a file's name is no UTF-8: facts are kept all the same, and decided again."""
+    with suppress(UnicodeEncodeError):
+        cache.put_one("report", key, whole, msgspec.msgpack.encode(report))
 
 
 def examine(

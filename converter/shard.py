@@ -37,13 +37,13 @@ class Part(msgspec.Struct, frozen=True):
     key: str
     scheme: str
     listing: str
-    name: str
+    name: bytes
     revision: str | None
     kernel_version: str
     warnings: tuple[str, ...]
     entries: list[bytes]
     files: list[tuple[bytes, str, bytes]]
-    problems: dict[str, tuple[str, int]]
+    problems: dict[str, tuple[bytes, int]]
 
 
 def parse(text: str) -> tuple[int, int]:
@@ -69,9 +69,9 @@ def share(
         for path, facts in zip(analysis.paths, analysis.facts, strict=True)
     ]
     return Part(
-        SCHEMA, number, of, cache_key(scheme_name), scheme_name, _listing(tree), tree.name, tree.revision,
+        SCHEMA, number, of, cache_key(scheme_name), scheme_name, _listing(tree), os.fsencode(tree.name), tree.revision,
         tree.kernel_version, tree.warnings, [os.fsencode(e.path) for e in own.entries], files,
-        analysis.problems.found(),
+        {what: (os.fsencode(path), count) for what, (path, count) in analysis.problems.found().items()},
     )  # fmt: skip
 
 
@@ -120,10 +120,10 @@ def merged(paths: Sequence[Path]) -> tuple[Analysis, str]:
 def _whole(one: Part, parts: list[Part]) -> Analysis:
     problems = Problems()
     for part in parts:
-        problems.merge(part.problems)
+        problems.merge({what: (os.fsdecode(path), count) for what, (path, count) in part.problems.items()})
     files = sorted((os.fsdecode(path), digest, facts) for part in parts for path, digest, facts in part.files)
     entries = tuple(Entry(os.fsdecode(path), 0) for part in parts for path in part.entries)
-    tree = Tree(one.name, "", one.revision, one.kernel_version, entries, one.warnings, 0, _Nothing())
+    tree = Tree(os.fsdecode(one.name), "", one.revision, one.kernel_version, entries, one.warnings, 0, _Nothing())
     try:
         facts = [decode(f[2]) for f in files]
     except msgspec.MsgspecError as error:

@@ -16,6 +16,7 @@ from converter.classify.record import Site
 from converter.convert.maintainers import REST, Maintainers, addresses
 from converter.convert.plan import Part
 from converter.convert.templates import Subject, role, subjects, words
+from converter.tree.problems import spelled
 from converter.vocabulary import Scheme
 
 WIDTH = 72
@@ -195,4 +196,5 @@ def _quoted_printable(body: bytes) -> bytes:
 
 
 def _encoded(subject: str) -> str:
+    subject = spelled(subject)
     return subject if subject.isascii() else Header(subject, "utf-8", maxlinelen=998).encode()

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import msgspec
-
 from converter.classify.record import OPEN, Evidence, Report, Site
 from converter.convert.plan import by_path, doubtful, step_macros
+from converter.report import encode
 from converter.tree import shown
 
 SCHEMA = "pgconv.worklist/1"
@@ -47,7 +46,7 @@ def as_json(report: Report, sites: Sequence[Site]) -> bytes:
             for s in own
         ]  # fmt: skip
     whole = {"schema": SCHEMA, "tree": report.tree, "scheme": report.scheme, "counts": _counts(sites), "files": files}
-    return msgspec.json.format(msgspec.json.encode(whole), indent=1) + b"\n"
+    return encode.value(whole, indent=1) + b"\n"
 
 
 def as_markdown(report: Report, sites: Sequence[Site]) -> str:

@@ -30,9 +30,9 @@ class Piece:
 class Source:
     """One C file cut into directives and pieces; all offsets are those of the file."""
 
-    def __init__(self, data: bytes, assembler: bool = False) -> None:
+    def __init__(self, data: bytes, assembler: bool = False, comment: bytes = b"") -> None:
         self.data = data
-        self.masked = ctext.mask(data, assembler)
+        self.masked = ctext.mask(data, assembler, comment)
         self.directives = ctext.directives(self.masked)
         self.code = ctext.without(self.masked, [(d.start, d.end) for d in self.directives])
         self._ends = [min(m.end() + 1, len(self.code)) for m in _CLOSE.finditer(self.code)]

@@ -40,12 +40,26 @@ def _blank_lexeme(match: re.Match[bytes]) -> bytes:
     return text[:1] + text[1:-1].translate(_FILL) + text[-1:]
 
 
-def mask(data: bytes, assembler: bool = False) -> bytes:
-    """The same number of bytes with comments blanked and the contents of literals replaced by underscores."""
+def mask(data: bytes, assembler: bool = False, comment: bytes = b"") -> bytes:
+    """The same number of bytes with comments blanked and the contents of literals replaced by underscores.
+
+    `comment` is the character that begins a comment of an assembler file, b"" for none.
+    """
     masked = _LEXEME.sub(_blank_lexeme, data)
     if assembler:
         masked = _ASM_COMMENT.sub(lambda m: m.group().translate(_BLANK), masked)
-    return masked
+    return _without_comments(masked, comment) if comment in masked and comment else masked
+
+
+def _without_comments(masked: bytes, comment: bytes) -> bytes:
+    """Blanks what follows `comment` on its line, but not in preprocessor lines."""
+    pattern = re.compile(re.escape(comment) + rb"[^\n]*")
+    parts, at = [], 0
+    for start, end in [*((d.start, d.end) for d in directives(masked)), (len(masked), len(masked))]:
+        parts.append(pattern.sub(lambda m: blank(m.group()), masked[at:start]))
+        parts.append(masked[start:end])
+        at = end
+    return b"".join(parts)
 
 
 def hidden(data: bytes, offsets: list[int]) -> set[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections import defaultdict
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -78,8 +79,9 @@ class Measured:
     def _make(self, tree: str) -> tuple[Kept, list[Use]]:
         counts, uses = measured(self._walk.at(tree))
         kept = Kept(counts, self._walk.warnings)
-        self._cache.put_one("progress-counts", self.key, tree, msgspec.msgpack.encode(kept))
-        self._cache.put_one("progress-uses", self.key, tree, zlib.compress(msgspec.msgpack.encode(uses), 1))
+        with suppress(UnicodeEncodeError):  # a file's name is no UTF-8: measured again next time
+            self._cache.put_one("progress-counts", self.key, tree, msgspec.msgpack.encode(kept))
+            self._cache.put_one("progress-uses", self.key, tree, zlib.compress(msgspec.msgpack.encode(uses), 1))
         return kept, uses
 
 

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 import msgspec
 
@@ -35,7 +36,8 @@ def new_uses(
         return [msgspec.structs.replace(u, step=number) for u in msgspec.msgpack.decode(raw, type=list[NewUse])]
     came = _came(repository, measured, before, after)
     found = _with_origins(repository, came, before, after, number)
-    cache.put_one("progress-new", measured.key, digest, msgspec.msgpack.encode(found))
+    with suppress(UnicodeEncodeError):  # a file's name is no UTF-8
+        cache.put_one("progress-new", measured.key, digest, msgspec.msgpack.encode(found))
     return found
 
 

@@ -11,16 +11,18 @@ import msgspec
 _ENCODER = msgspec.json.Encoder()
 
 
-def value(of: Any) -> bytes:
-    """`of` (dicts, lists, dataclasses) as compact JSON in UTF-8.
+def value(of: Any, indent: int = 0) -> bytes:
+    """`of` (dicts, lists, dataclasses) as JSON in UTF-8, compact, or with that many blanks a level.
 
     A byte of a file name that is not UTF-8 (surrogateescape, PEP 383) is written as its \\udcXX escape, which Python's
     json reads back as the same name.
     """
     try:
-        return _ENCODER.encode(of)
+        compact = _ENCODER.encode(of)
     except UnicodeEncodeError:
-        return json.dumps(msgspec.to_builtins(of), separators=(",", ":")).encode("ascii")
+        separators = (",", ": " if indent else ":")
+        return json.dumps(msgspec.to_builtins(of), indent=indent or None, separators=separators).encode("ascii")
+    return msgspec.json.format(compact, indent=indent) if indent else compact
 
 
 def lines(of: Sequence[Any]) -> bytes:

@@ -29,6 +29,11 @@ def shown(path: str) -> str:
     return f'"{"".join(text)}"'
 
 
+def spelled(path: str) -> str:
+    """A path as text that UTF-8 can hold: a byte that is not UTF-8 is written out, as \\xff."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 class Problems:
     """Counts problems by what is wrong and keeps the first path of each by name: directories have no order."""
 

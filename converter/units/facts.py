@@ -9,7 +9,7 @@ tree. A node is an int: 0.. are quantities of the file (locals, expressions, use
     N:pfn                       of a name with a hint    U:pte                 a known unit
     X:rule                      what a role rule matches
 
-Names that are private to a file carry its path: P:mm/mremap.c:move_ptes/1.
+Names that are private to a file carry its path, in UTF-8 (tree/problems.py, spelled): P:mm/mremap.c:move_ptes/1.
 """
 
 from __future__ import annotations

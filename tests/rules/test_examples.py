@@ -122,6 +122,29 @@ def has_error(code: bytes) -> bool:
     return Parser(Language(tree_sitter_c.language())).parse(code).root_node.has_error
 
 
+ASSEMBLER = [
+    pytest.param(e, arch, id=arch) for _, _, e in entries("assembler.toml", "comment") for arch in e["arch"]
+]
+
+
+@pytest.mark.parametrize(("entry", "arch"), ASSEMBLER)
+class TestCommentOfAssembler:
+    def uses(self, path: str, text: str) -> list[bool]:
+        facts = analyse(path, text.encode(), "pte-pg")
+        assert facts is not None
+        return [bool(u.inert) for u in facts.uses]
+
+    def test_the_code_of_its_example_is_a_use_and_the_comment_inert(self, entry: Table, arch: str) -> None:
+        first, *rest = self.uses(f"arch/{arch}/mm/tlb.S", entry["example"] + "\n")
+        assert not first
+        assert rest
+        assert all(rest)
+
+    def test_it_means_nothing_in_linker_scripts_and_preprocessor_lines(self, entry: Table, arch: str) -> None:
+        assert self.uses(f"arch/{arch}/kernel/vmlinux.lds.S", f". = A {entry['starts']} B(PAGE_SIZE)\n") == [False]
+        assert self.uses(f"arch/{arch}/mm/tlb.S", f"#define A {entry['starts']} PAGE_SIZE\n") == [False]
+
+
 @pytest.mark.parametrize("entry", [pytest.param(e, id=e.id) for e in normalise.entries()])
 class TestNormalisation:
     def test_it_is_needed(self, entry: normalise.Normalisation) -> None:

@@ -206,6 +206,37 @@ def test_names_with_line_breaks_and_strange_bytes_are_shown_on_one_line(pgconv: 
     assert all(run(format_) for format_ in ("text", "sarif"))
 
 
+PRIVATE = b"""static unsigned long bytes_of(unsigned long n) { return n << PAGE_SHIFT; }
+unsigned long f(struct vm_area_struct *vma) { return bytes_of(vma->vm_pgoff); }
+"""
+
+
+def test_a_file_whose_name_is_no_utf8_is_decided_like_any_other(pgconv: Run, make_tree: Make, tmp_path: Path) -> None:
+    """Its private names carry its path. In JSON the byte is the escape that Python's json reads back."""
+    tree = make_tree({**GOOD, "mm/plain.c": PRIVATE})
+    odd = os.fsdecode(b"mm/od\xffd.c")
+    (tree / odd).write_bytes(PRIVATE)
+
+    def run(*arguments: object, code: int = 0) -> str:
+        done = pgconv(*arguments, errors="surrogateescape")
+        assert (done.returncode, done.stderr) == (code, "")
+        return done.stdout
+
+    for _ in ("fresh", "from the cache"):
+        sites = by_file(json.loads(run("scan", tree, "--format", "json")))
+        assert [s["unit"] for s in sites[odd]] == [s["unit"] for s in sites["mm/plain.c"]] == ["pte"]
+    assert "mm/od%FFd.c" in run("scan", tree, "--format", "sarif")
+    assert f"{odd}:1:" in run("scan", tree, "--format", "gcc")
+    assert "vma->vm_pgoff is passed" in run("explain", tree, f"{odd}:1")
+    for number in (1, 2):
+        run("scan", tree, "--shard", f"{number}/2", "-o", tmp_path / f"{number}")
+    merged = run("merge", tmp_path / "1", tmp_path / "2", "--format", "json")
+    assert merged == run("scan", tree, "--format", "json")
+    assert "PTE_SHIFT" in run("convert", tree, odd, "--diff")
+    assert pgconv("convert", tree, "-o", tmp_path / "series").returncode == 0
+    assert json.loads((tmp_path / "series/worklist.json").read_bytes())["schema"] == "pgconv.worklist/1"
+
+
 def test_a_directory_that_vanishes_while_scanning_costs_its_own_files(pgconv: Run, make_tree: Make) -> None:
     tree = make_tree({**GOOD, **{f"zz/{number}.c": USE for number in range(3000)}})
     done: list[subprocess.CompletedProcess[str]] = []

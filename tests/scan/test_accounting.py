@@ -18,7 +18,7 @@ from tests.scan.lexer import Word, words
 SUFFIXES = (".c", ".h", ".S", ".lds")
 WITH_ARGUMENTS = ("PAGE_ALIGN", "PAGE_ALIGNED", "PAGE_ALIGN_DOWN", "offset_in_page")
 NO_KERNEL_CODE = re.compile(
-    r"(Documentation|tools|samples|scripts|usr|include/uapi|arch/[^/]+/(include/uapi|tools|boot/tools))/"
+    r"(Documentation|tools|samples|scripts|usr|include/uapi|lib/raid6/test|arch/[^/]+/(include/uapi|tools|boot/tools))/"
 )
 
 

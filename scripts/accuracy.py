@@ -23,7 +23,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from converter import data
-from converter.classify.confidence import confidence
+from converter.classify.confidence import confidence, family
 from converter.classify.record import Report, Site
 from converter.report import render
 from converter.scan import scan
@@ -55,14 +55,14 @@ def main() -> int:
     rows = labelled(reports["pte-pg"], args.gold, args.kernel)
     own = judged(reports["pte-pg"], args.gold, args.kernel)
     if args.calibrate:
-        calibrate([*rows, *((site, label.truth) for label, site in own if not label.doubt)])
+        calibrate([*rows, *((site, label.truth) for label, site in own if not label.doubt)], own)
         confidence.cache_clear()
         data.rules_version.cache_clear()  # else the cache's report of the rules as they were would do
         reports = {name: scanned(args.kernel, name) for name in reports}
         rows = labelled(reports["pte-pg"], args.gold, args.kernel)
         own = judged(reports["pte-pg"], args.gold, args.kernel)
     parts = (
-        figures(reports, args.gold, args.kernel), adjudicated.tables(own), coverage(reports["pte-pg"]), tables(rows),
+        figures(reports, args.gold, args.kernel), both_chains(rows), adjudicated.tables(own), coverage(reports["pte-pg"]), tables(rows),
     )  # fmt: skip
     text = "\n".join(line for part in parts for line in part) + "\n"
     print(text)
@@ -147,16 +147,39 @@ def right(site: Site, truth: str) -> bool:
     return (site.unit or "").upper() == truth and site.status != "logic"
 
 
-def calibrate(rows: list[tuple[Site, str]]) -> None:
-    """Store the measured share of each kind of evidence."""
+def calibrate(rows: list[tuple[Site, str]], own: list[tuple[adjudicated.Label, Site]]) -> None:
+    """Store the measured share of each kind of evidence, and the shares of first looks that are its prior."""
     measured: dict[str, Counter[bool]] = defaultdict(Counter)
     for site, truth in rows:
         if site.rule and site.rule != "none":
             measured[site.rule][right(site, truth)] += 1
+    first: dict[str, Counter[bool]] = defaultdict(Counter)
+    for label, site in own:
+        if label.kind == "definite" and label.first not in ("open", "logic"):
+            first[family(site.rule or "none")][adjudicated.right(label.truth, label.first)] += 1
     path = ROOT / "rules/confidence.toml"
-    head = path.read_text().split("[kind]")[0]
-    lines = [f'"{kind}" = {{ n = {c.total()}, right = {c[True]} }}' for kind, c in sorted(measured.items())]
-    path.write_text(head + "[kind]\n" + "\n".join(lines) + "\n")
+    head = path.read_text().split("first = ")[0]
+    lines = [f"first = {_share(sum(first.values(), Counter()))}", "", "[family]", *_shares(first), "", "[kind]"]
+    path.write_text(head + "\n".join([*lines, *_shares(measured)]) + "\n")
+
+
+def _shares(measured: dict[str, Counter[bool]]) -> list[str]:
+    return [f'"{name}" = {_share(c)}' for name, c in sorted(measured.items())]
+
+
+def _share(c: Counter[bool]) -> str:
+    return f"{{ n = {c.total()}, right = {c[True]} }}"
+
+
+def both_chains(rows: list[tuple[Site, str]]) -> list[str]:
+    """What became of the uses that need a rewrite."""
+    sites = [s for s, truth in rows if truth == "LOGIC"]
+    proved = sum(s.status == "logic" and bool(s.evidence) and bool(s.against) for s in sites)
+    silent = sum(s.status == "decided" for s in sites)
+    return [
+        f"Of {len(sites)} uses of truth LOGIC {proved} ({proved / len(sites):.1%}) have status logic and both chains,"
+        f" {silent} ({silent / len(sites):.1%}) are decided silently.", "",
+    ]  # fmt: skip
 
 
 def figures(reports: dict[str, Report], gold: Path, kernel: Path) -> list[str]:

@@ -15,9 +15,16 @@ class Measured(toml.Entry, frozen=True):
 
 
 class _File(toml.Entry, frozen=True):
-    prior: float  # share that a kind has before anything of it was measured
-    weight: float  # how many uses the prior counts for
+    weight: float  # how many uses a prior counts for
+    first: Measured  # of the uses that the scan decided before anyone had looked at them
+    family: dict[str, Measured]  # the same, by family of kinds
     kind: dict[str, Measured]
+
+
+def family(kind: str) -> str:
+    """The kinds that this one is like: all role rules; units by how far they came; hints by what they are of."""
+    parts = kind.split(":")
+    return f"units:{parts[2]}" if parts[0] == "units" else parts[0]
 
 
 class Confidence:
@@ -25,15 +32,25 @@ class Confidence:
         self._loaded = loaded
 
     def of(self, kind: str) -> float:
-        """Share of right answers, drawn towards the prior where little was measured; 0 where there is no evidence."""
+        """Share of right answers; 0 where there is no evidence.
+
+        Where little was measured of a kind it is drawn towards the share of its family at first looks, and that towards
+        the share of all first looks: labels that the rules were written against say less than uses nobody had seen.
+        """
         if kind == "none":
             return 0.0
         f = self._loaded
-        m = f.kind.get(kind, Measured(0, 0))
-        return round((m.right + f.prior * f.weight) / (m.n + f.weight), 3)
+        nothing = Measured(0, 0)
+        alike = _drawn(f.family.get(family(kind), nothing), f.first.right / f.first.n, f.weight)
+        return round(_drawn(f.kind.get(kind, nothing), alike, f.weight), 3)
 
     def measured(self) -> dict[str, Measured]:
         return dict(self._loaded.kind)
+
+
+def _drawn(m: Measured, prior: float, weight: float) -> float:
+    """The measured share, drawn towards what is known without it."""
+    return (m.right + prior * weight) / (m.n + weight)
 
 
 @cache

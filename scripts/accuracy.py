@@ -62,8 +62,12 @@ def main() -> int:
         rows = labelled(reports["pte-pg"], args.gold, args.kernel)
         own = judged(reports["pte-pg"], args.gold, args.kernel)
     parts = (
-        figures(reports, args.gold, args.kernel), both_chains(rows), adjudicated.tables(own), coverage(reports["pte-pg"]), tables(rows),
-    )  # fmt: skip
+        figures(reports, args.gold, args.kernel),
+        both_chains(rows),
+        adjudicated.tables(own),
+        coverage(reports["pte-pg"]),
+        tables(rows),
+    )
     text = "\n".join(line for part in parts for line in part) + "\n"
     print(text)
     if args.write:

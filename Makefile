@@ -14,7 +14,7 @@ help:
 	@echo 'make test      lint, types and the test suite'
 	@echo 'make kernel    fetch Debian'"'"'s Linux source to .kernel/linux-$(VERSION); VERSION=7.2 for the newest'
 	@echo 'make bench     speed and memory on that tree, as ratios measured in one run'
-	@echo 'make accuracy  score a scan of that tree against labelled uses'
+	@echo 'make accuracy  score a scan of that tree against labelled uses; VERSION=7.2 compares its decided share'
 	@echo 'make mutants   turn decided uses to the other unit: does the unit checker notice?'
 	@echo 'make series    that tree as a patch series: git am of all of it, and the tree'"'"'s own checkpatch.pl;'
 	@echo '                 SERIES=--build builds at its first steps too, SERIES="--sample 40" is shorter'
@@ -34,7 +34,7 @@ bench: $(STAMP) kernel
 	$(BIN)/python scripts/bench.py --version $(VERSION)
 
 accuracy: $(STAMP) kernel
-	$(BIN)/python scripts/accuracy.py
+	$(BIN)/python scripts/accuracy.py $(if $(filter-out 6.12,$(VERSION)),--beside .kernel/linux-$(VERSION))
 
 mutants: $(STAMP) kernel
 	$(BIN)/python scripts/mutants.py

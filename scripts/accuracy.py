@@ -1,10 +1,11 @@
 """`make accuracy`: score scans of Linux 6.12 against labelled uses, and measure each kind of evidence.
 
-    accuracy.py [--gold DIR] [--calibrate] [--write]
+    accuracy.py [--gold DIR] [--calibrate] [--write] [--beside TREE]
 
 The labels (two human conversions, adjudicated) are not part of this repository: DIR, or $PGCONV_GOLD, or ../shared/gold
 holds evaluate.py and dev.tsv; the project's own are in fixtures/labels. --calibrate stores the measured shares in
-rules/confidence.toml, --write the tables in docs/accuracy.md.
+rules/confidence.toml, --write the tables in docs/accuracy.md. --beside scans another kernel too, for which there are no
+labels, and compares the decided shares: exit code 1 if it has more than 5 points less.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import os
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -32,6 +33,7 @@ from converter.tree.cache import open_cache
 from scripts import adjudicated
 
 ROOT = Path(__file__).resolve().parent.parent
+MOST_LOST = 5  # points of the decided share on a kernel that the rules were not written for
 CORE = ("mm/", "arch/x86/", "kernel/", "lib/", "block/", "ipc/")
 
 
@@ -43,6 +45,7 @@ def main() -> int:
     )
     options.add_argument("--calibrate", action="store_true")
     options.add_argument("--write", action="store_true")
+    options.add_argument("--beside", type=Path)
     args = options.parse_args()
     for needed in (args.gold / "evaluate.py", args.gold / "dev.tsv", args.kernel / "Makefile"):
         if not needed.exists():
@@ -72,7 +75,7 @@ def main() -> int:
     print(text)
     if args.write:
         (ROOT / "docs/accuracy.md").write_text(HEAD + text)
-    return 0
+    return beside(args.beside, reports["pte-pg"]) if args.beside else 0
 
 
 HEAD = """# Accuracy
@@ -200,21 +203,39 @@ def figures(reports: dict[str, Report], gold: Path, kernel: Path) -> list[str]:
     return lines
 
 
-def coverage(report: Report) -> list[str]:
-    def share(wanted: list[Site]) -> str:
-        code = [s for s in wanted if not s.derived and s.status in ("decided", "review", "logic")]
-        decided = sum(s.status == "decided" for s in code)
-        return f"{decided:,} of {len(code):,} ({decided / len(code):.1%})"
+def decided(sites: Iterable[Site]) -> tuple[int, int]:
+    """Decided uses, and all that are code."""
+    code = [s.status for s in sites if not s.derived and s.status in ("decided", "review", "logic")]
+    return code.count("decided"), len(code)
 
-    def core(s: Site) -> bool:
-        return s.path.startswith(CORE) or (s.path.startswith("fs/") and s.path.count("/") == 1)
+
+def core(s: Site) -> bool:
+    return s.path.startswith(CORE) or (s.path.startswith("fs/") and s.path.count("/") == 1)
+
+
+def coverage(report: Report) -> list[str]:
+    def share(sites: Iterable[Site]) -> str:
+        some, all_ = decided(sites)
+        return f"{some:,} of {all_:,} ({some / all_:.1%})"
 
     return [
         "## Coverage", "",
-        f"- decided over the whole tree, outside inert: {share(list(report.sites))}",
-        f"- decided in {', '.join(CORE)} and the files directly in fs/: "
-        + share([s for s in report.sites if core(s)]), "",
+        f"- decided over the whole tree, outside inert: {share(report.sites)}",
+        f"- decided in {', '.join(CORE)} and the files directly in fs/: {share(filter(core, report.sites))}", "",
     ]  # fmt: skip
+
+
+def beside(kernel: Path, labelled: Report) -> int:
+    """The coverage of another kernel, and how much less it is."""
+    with open_cache() as cache:
+        other = scan(open_tree(kernel), cache)
+    print("\n".join([f"# {kernel.name}", "", *coverage(other)]))
+    lost = []
+    for name, wanted in (("whole tree", lambda s: True), ("core", core)):
+        (a, all_a), (b, all_b) = (decided(filter(wanted, r.sites)) for r in (labelled, other))
+        lost.append(100 * (a / all_a - b / all_b))
+        print(f"- {name}: {lost[-1]:.1f} points less than on the tree with labels, asked at most {MOST_LOST}")
+    return int(max(lost) > MOST_LOST)
 
 
 def tables(rows: list[tuple[Site, str]]) -> list[str]:

@@ -16,6 +16,7 @@ from converter.ci.judge import Judge, Said
 from converter.ci.moving import MovingTree, near_base
 from converter.ci.policy import Policy
 from converter.ci.suggest import patch
+from converter.collector import uncollected
 from converter.errors import InputError
 from converter.scan import Progress
 from converter.tree.cache import Cache
@@ -59,7 +60,8 @@ def run(
         stack.callback(repository.reader.close)
         base = commits[0].parents[0]
         first = repository.tree_of(base)
-        tree = near_base(repository, cache, load_scheme(options.scheme), first, options.jobs, progress)
+        with uncollected():
+            tree = near_base(repository, cache, load_scheme(options.scheme), first, options.jobs, progress)
         judged = tuple(Judge(repository, tree, policy, baseline).run(commits, said))
         trees = {c.name: c.tree for c in commits}
         patches = b"".join(patch(repository, trees[j.name], j) for j in judged) if options.suggest else b""

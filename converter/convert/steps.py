@@ -10,7 +10,7 @@ from converter.convert.lines import Change, Lines
 from converter.convert.prepare import Preparation
 
 _FIELD = re.compile(rb"^(\t+)(unsigned long[ \t]+)(vm_pgoff);([ \t]*)(.*)$", re.S)
-_DECLARATION = re.compile(rb"^\t\w+ \w+;\r?\n?$")
+_DECLARATION = re.compile(rb"^\t(?!return\b)\w+ \w+;\r?\n?$")
 
 
 def prepare_steps(preparation: Preparation, steps: Sequence[str], sites: Iterable[Site]) -> None:

@@ -251,6 +251,7 @@ def test_an_index_of_the_page_cache_stays_one(stepped: Stepped) -> None:
 def test_a_copied_function_uses_the_field_s_name_in_this_series(stepped: Stepped) -> None:
     _, alone = stepped("linear-pte-index")["include/linux/pagemap.h"]
     assert "linear_pte_index(struct vm_area_struct *vma" in alone
+    assert alone.count("\treturn pgoff;\n}\n") == 2
     assert "vm_pteoff" not in alone
     _, both = stepped("linear-pte-index", "vm-pteoff")["include/linux/pagemap.h"]
     assert "pgoff += vma->vm_pteoff;" in both

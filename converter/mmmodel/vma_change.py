@@ -60,26 +60,24 @@ def _take_anon_vma(target: Vma, source: Vma) -> None:
         anon_vma_clone(target, source)
 
 
-def _mergeable(
-    mm: "MM",
-    start: int,
-    end: int,
-    pteoff: int,
-    flags: int,
-    file: "File | None",
-    anon_vma: AnonVma | None,
-    origin: Vma | None,
-) -> tuple[Vma | None, Vma | None]:
-    """The areas before and after that [start, end) could become part of, of one area all three."""
+def _mergeable(wanted: Vma, origin: Vma | None) -> tuple[Vma | None, Vma | None]:
+    """The areas before and after that `wanted` could become part of, of one area all three.
+
+    wanted: extent, flags, file and anon_vma of the result, in no tree. origin: the area whose pages they are.
+    """
 
     def joinable(other: Vma) -> bool:
-        return flags == other.flags and file is other.file and _anon_joinable(anon_vma, origin, other)
+        same = wanted.flags == other.flags and wanted.file is other.file
+        return same and _anon_joinable(wanted.anon_vma, origin, other)
 
-    previous, following = mm.vmas.before(start), mm.vmas.lookup(end)
-    if previous is not None and not (previous.end == start and previous.pte_end == pteoff and joinable(previous)):
+    previous, following = wanted.mm.vmas.before(wanted.start), wanted.mm.vmas.lookup(wanted.end)
+    if previous is not None and not (
+        previous.end == wanted.start and previous.pte_end == wanted.pteoff and joinable(previous)
+    ):
         previous = None
-    after = pteoff + ((end - start) >> mm.geometry.pte_shift)
-    if following is not None and not (following.start == end and following.pteoff == after and joinable(following)):
+    if following is not None and not (
+        following.start == wanted.end and following.pteoff == wanted.pte_end and joinable(following)
+    ):
         following = None
     if previous is not None and following is not None and not _compatible(previous, following):
         following = None
@@ -100,7 +98,9 @@ def merge_new(
 
     `anon_vma`: what the pages of the range will belong to. `copied`: the area that mremap() copies there.
     """
-    previous, following = _mergeable(mm, start, end, pteoff, flags, file, anon_vma, copied)
+    wanted = Vma(mm, start, end, pteoff, flags, file)
+    wanted.anon_vma = anon_vma
+    previous, following = _mergeable(wanted, copied)
     if previous is not None:
         if following is not None:
             end = following.end
@@ -120,12 +120,13 @@ def merge_new(
 
 def modify(vma: Vma, start: int, end: int, flags: int) -> Vma:
     """vma_modify_flags(): give [start, end) of `vma` new flags; merges with neighbours or splits; returns the area."""
-    pteoff = vma.offset_of(start)
-    previous, following = _mergeable(vma.mm, start, end, pteoff, flags, vma.file, vma.anon_vma, vma)
+    wanted = Vma(vma.mm, start, end, vma.offset_of(start), flags, vma.file)
+    wanted.anon_vma = vma.anon_vma
+    previous, following = _mergeable(wanted, vma)
     if previous is not None:
         return _merge_left(vma, previous, following, end)
     if following is not None:
-        return _merge_right(vma, following, start, pteoff)
+        return _merge_right(vma, following, start, wanted.pteoff)
     if start != vma.start:
         vma = split(vma, start)
     if vma.end > end:

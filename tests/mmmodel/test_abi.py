@@ -285,6 +285,18 @@ def test_memory_in_swap_is_compared_when_it_comes_back(monkeypatch: pytest.Monke
     assert said == "process 0: page 1 holds 0707070707070707 at +0 on the kernel, zeros on the model"
 
 
+def test_a_page_that_comes_back_from_swap_needs_no_witness_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(abi, "Kernel", Swapping)
+    program = [
+        PAGED_OUT[0],
+        Op(0, "write", (0, 8, 7)),
+        Op(0, "munmap", (0, PAGE)),
+        Op(0, "madvise", (PAGE, 3 * PAGE, uapi.MADV_PAGEOUT)),
+        Op(0, "madvise", (PAGE, 3 * PAGE, uapi.MADV_WILLNEED)),
+    ]
+    assert abi.run_program(Setup(Geometry.parse("256K"), "batch", "naive", MIDDLE), program).said is None
+
+
 def test_memory_in_swap_that_the_model_does_not_have_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(abi, "Kernel", Swapping)
     monkeypatch.setattr(reclaim, "page_out", zap.zap)

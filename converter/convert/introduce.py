@@ -21,7 +21,7 @@ MM = "include/linux/mm.h"
 PFN = "include/linux/pfn.h"
 
 _DEFINE = re.compile(rb"^[ \t]*#[ \t]*(define|undef)[ \t]+(\w+)(\([^()]*\))?")
-_CONDITION = re.compile(rb"^[ \t]*#[ \t]*(if|ifdef|ifndef|else|elif|endif)\b[ \t]*(\w*)")
+CONDITION = re.compile(rb"^[ \t]*#[ \t]*(if|ifdef|ifndef|else|elif|endif)\b[ \t]*(\w*)")
 _TIGHT = re.compile(rb"(?<=\w),(?=\w)")
 """`_AC(1,UL)`: a copy of it would be a new line with an old offence against the coding style."""
 _BARE = ("PAGE_SHIFT", "PAGE_SIZE", "PAGE_MASK")
@@ -45,7 +45,7 @@ def definitions(lines: Lines, names: Iterable[str]) -> list[Definition]:
     found: list[Definition] = []
     guards: list[str] = []
     for i, line in enumerate(lines):
-        if m := _CONDITION.match(line):
+        if m := CONDITION.match(line):
             if m[1] == b"endif":
                 del guards[-1:]
             elif m[1] in (b"if", b"ifdef", b"ifndef"):
@@ -108,7 +108,7 @@ class Introduction:
         found = [d for d in definitions(lines, _BARE) if d.keyword == "define" and d.guard != d.name]
         if not found:
             return []
-        end = _end(lines, found[-1].line)
+        end = line_end(lines, found[-1].line)
         changes = [self._both(lines, run, end) for run in _runs(found)]
         names = list(dict.fromkeys(d.name for d in found if self.kept(d.name) is None))
         if names:
@@ -130,7 +130,7 @@ class Introduction:
             if d.guard == d.name and not header:
                 continue
             if d.guard == d.name:
-                end = _end(lines, d.line)
+                end = line_end(lines, d.line)
                 new = [x for n, c in copies for x in (f"#ifndef {n}".encode() + end, c, b"#endif" + end)]
                 at = _after(lines, [d], outside=True)
                 changes.append(Change(at, at, tuple(new)))
@@ -143,7 +143,7 @@ class Introduction:
         at = next((i + 1 for i, line in enumerate(lines) if re.match(rb"#include <uapi/asm/page\.h>", line)), None)
         if at is None or self._speaks(lines):
             return []
-        end = _end(lines, at - 1)
+        end = line_end(lines, at - 1)
         pairs = [(self.name(n, u), n) for u in UNITS for n in _BARE if self.name(n, u) != n]
         return [Change(at, at, (end, *(f"#define {new}\t{old}".encode() + end for new, old in pairs)))]
 
@@ -177,7 +177,7 @@ class Introduction:
         names = [n.name for n in vocabulary().names.values() if n.form == "call"]
         own = [d for d in definitions(mm, names) if d.keyword == "define" and not d.guard.startswith("PAGE")]
         wrapped = [d for d in own if self.kept(d.name) is None]
-        end = _end(pfn, 0)
+        end = line_end(pfn, 0)
         added = [f"/* {self.words.helpers} */".encode() + end]
         known: set[bytes] = set()
         for unit in UNITS:
@@ -222,7 +222,7 @@ class Introduction:
         groups = _blocks(mm, found)
         groups.sort(key=lambda g: len(g[2]))
         start, stop, _ = groups.pop()
-        end = _end(mm, start)
+        end = line_end(mm, start)
         defined = [*(mm[d.line] for d in found), b"#endif" + end]
         head = [f"/* {self.words.wrapped} */".encode() + end, self.same + end]
         spare = stop - start - len(head) - len(defined)
@@ -235,23 +235,7 @@ class Introduction:
         return sorted(changes, key=lambda c: c.lo)
 
 
-def vma_lengths(lines: Lines, introduction: Introduction) -> list[Change]:
-    """vma_ptes() after vma_pages(): a copy of the function for each unit that has another name for it."""
-    head = re.compile(rb"^static inline unsigned long vma_pages\(")
-    start = next((i for i, line in enumerate(lines) if head.match(line)), None)
-    if start is None:
-        return []
-    stop = next((i + 1 for i in range(start, len(lines)) if lines[i].startswith(b"}")), len(lines))
-    out: list[bytes] = []
-    for unit in UNITS:
-        if introduction.name("vma_pages", unit) != "vma_pages":
-            if any(re.search(rb"\b" + introduction.name("vma_pages", unit).encode() + rb"\(", line) for line in lines):
-                return []
-            out += [_end(lines, start), *(introduction.copy(line, unit) for line in lines[start:stop])]
-    return [Change(stop, stop, tuple(out))] if out else []
-
-
-def _end(lines: Lines, near: int) -> bytes:
+def line_end(lines: Lines, near: int) -> bytes:
     """How lines end here."""
     return b"\r\n" if near < len(lines) and lines[near].endswith(b"\r\n") else b"\n"
 
@@ -274,7 +258,7 @@ def _after(lines: Lines, found: list[Definition], outside: bool = False) -> int:
     depth = found[-1].depth
     at = found[-1].line + 1
     while depth > lowest and at < len(lines):
-        if m := _CONDITION.match(lines[at]):
+        if m := CONDITION.match(lines[at]):
             depth += m[1] in (b"if", b"ifdef", b"ifndef")
             depth -= m[1] == b"endif"
         at += 1

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from converter.classify.record import Site
-from converter.convert import introduce, taken
+from converter.convert import taken
+from converter.convert.copies import copied
 from converter.convert.edits import by_line, changes
 from converter.convert.introduce import MM, PFN, Introduction
 from converter.convert.lines import Change, diff, refined
@@ -88,10 +89,6 @@ class Preparation:
     def name(self, name: str, unit: str) -> str:
         """The scheme's name."""
         return self._introduction.name(name, unit)
-
-    def copy(self, line: bytes, unit: str, keep: frozenset[str] = frozenset()) -> bytes:
-        """A line in names of the unit, but for those to keep."""
-        return self._introduction.copy(line, unit, keep)
 
     # patches
 
@@ -190,15 +187,22 @@ class Preparation:
         )
 
     def _lengths(self) -> None:
-        mm = self.workspace.lines(MM)
-        if mm is not None:
-            names = " and ".join(self._units("vma_pages"))
-            self.add(
-                f"add {names}()",
-                f"{names}() is the length of a VMA in units of what one PTE maps, beside\nvma_pages().\n\n{_UNCHANGED}",
-                {MM: introduce.vma_lengths(mm, self._introduction)},
-                "mm",
-            )
+        for unit in UNITS:
+            if self.name("vma_pages", unit) != "vma_pages":
+                what = "is the length of a VMA in units of what one PTE maps, beside vma_pages()."
+                self.add_copy(MM, "vma_pages", unit, what, prefix="mm")
+
+    def add_copy(
+        self, path: str, function: str, unit: str, what: str, keep: frozenset[str] = frozenset(),
+        prefix: str | None = None,
+    ) -> None:  # fmt: skip
+        """Append the patch that gives a header its function in the unit too, with the names to `keep`; `what` ends the
+        sentence that the new name begins."""
+        lines = self.workspace.lines(path)
+        copy = copied(self._introduction, lines, function, unit, keep) if lines is not None else None
+        if copy is not None:
+            new = self.name(function, unit)
+            self.add(f"add {new}()", f"{new}() {what}\n\n{copy.note}", {path: [copy.change]}, prefix)
 
     def _choice(self) -> None:
         path = "arch/x86/Kconfig"

@@ -10,7 +10,6 @@ from converter.convert.lines import Change, Lines
 from converter.convert.prepare import Preparation
 
 _FIELD = re.compile(rb"^(\t+)(unsigned long[ \t]+)(vm_pgoff);([ \t]*)(.*)$", re.S)
-_DECLARATION = re.compile(rb"^\t(?!return\b)\w+ \w+;\r?\n?$")
 
 
 def prepare_steps(preparation: Preparation, steps: Sequence[str], sites: Iterable[Site]) -> None:
@@ -33,15 +32,8 @@ def prepare_steps(preparation: Preparation, steps: Sequence[str], sites: Iterabl
     kept = frozenset[str]() if "vm-pteoff" in steps else frozenset(["vm_pgoff"])
     for step, macro in (("linear-pte-index", "linear_page_index"), ("pte-order", "get_order")):
         if step in steps:
-            paths = sorted({s.path for s in sites if s.macro == macro and s.status == "definition"})
-            new = preparation.name(macro, "pte")
-            texts = {p: lines for p in paths if (lines := preparation.workspace.lines(p))}
-            files = {p: _copied(preparation, lines, macro, kept) for p, lines in texts.items()}
-            preparation.add(
-                f"add {new}()",
-                f"{new}() is {macro}() in units of what one PTE maps.\n\nNo object changes.",
-                files,
-            )
+            for path in sorted({s.path for s in sites if s.macro == macro and s.status == "definition"}):
+                preparation.add_copy(path, macro, "pte", f"is {macro}() in units of what one PTE maps.", kept)
 
 
 def _both_names(lines: Lines, new: str) -> list[Change]:
@@ -61,19 +53,3 @@ def _both_names(lines: Lines, new: str) -> list[Change]:
             )
     return made
 
-
-def _copied(preparation: Preparation, lines: Lines, function: str, keep: frozenset[str]) -> list[Change]:
-    """A copy of an inline function in the other unit, after it."""
-    head = re.compile(rb"^static\b[^;]*\b" + function.encode() + rb"\(")
-    new = preparation.name(function, "pte").encode()
-    start = next((i for i, line in enumerate(lines) if head.match(line)), None)
-    if start is None or any(new in line for line in lines):
-        return []
-    stop = next((i + 1 for i in range(start, len(lines)) if lines[i].startswith(b"}")), len(lines))
-    end = b"\r\n" if lines[start].endswith(b"\r\n") else b"\n"
-    copy: list[bytes] = []
-    for line in lines[start:stop]:
-        if copy and _DECLARATION.match(copy[-1]) and not _DECLARATION.match(line) and line.strip():
-            copy.append(end)  # as checkpatch asks of new lines
-        copy.append(preparation.copy(line, "pte", keep))
-    return [Change(stop, stop, (end, *copy))]

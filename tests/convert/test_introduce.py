@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from converter.convert.introduce import Introduction, vma_lengths
+from converter.convert.introduce import Introduction
 from converter.convert.lines import Change, Lines, changed, split
 from converter.vocabulary import scheme
 
@@ -148,12 +148,3 @@ def test_helpers_are_introduced_once() -> None:
     mm, pfn = helpers()
     assert PTE_PG.helpers(mm, pfn) == ([], [])
 
-
-def test_the_length_of_a_vma_comes_in_ptes() -> None:
-    text = (
-        b"void zap_vma_ptes(int);\nstatic inline unsigned long vma_pages(struct v *v)\n{\n"
-        b"\treturn (v->e - v->s) >> PAGE_SHIFT;\n}\n"
-    )
-    after = made(text, vma_lengths(split(text), PTE_PG))
-    assert "unsigned long vma_ptes(struct v *v)\n{\n\treturn (v->e - v->s) >> PTE_SHIFT;\n}\n" in after
-    assert vma_lengths(split(after.encode()), PTE_PG) == []

@@ -39,7 +39,10 @@ _SAME = {
 _PASSED_ON = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH")
 _NAME = "pgconv.name"
 _FLAG = "-ffile-prefix-map="
+_ASKS = "-DPGCONV_ASKS"
 _MAKES = re.compile(r" -c -o (\S+\.o)\b")
+_PLANNED = re.compile(r"(?:^|; |&& )([^\s;&]+ [^;&]* -c -o (\S+\.o) \S+)(?=\s*(?:;|&&|$))", re.M)
+"""A compiler's command in what a dry run says; what kbuild writes down of it is quoted."""
 _COMMAND = re.compile(r"^(?:saved)?cmd_\S+ := (.*)$", re.M)
 
 
@@ -119,6 +122,7 @@ class Build:
         self.config = config
         self.name = name
         self.log = ""
+        self._planned: dict[str, str] = {}
         self._state, self._files = shop.copy.current, shop.files
         shop.enter(name)
         self._follow()
@@ -181,7 +185,8 @@ class Build:
         single objects would not do: kbuild compiles whatever is asked for.
         """
         targets = sorted({f"{d.rstrip('/')}/" for d in directories})
-        made = self.make("-n", *targets, keep_going=True, flags=" -DPGCONV_ASKS") if targets else Made(0, "", 0.0)
+        made = self.make("-n", *targets, keep_going=True, flags=f" {_ASKS}") if targets else Made(0, "", 0.0)
+        self._planned |= {os.path.normpath(m[2]): m[1] for m in _PLANNED.finditer(made.log)}
         return {os.path.normpath(m[1]) for m in _MAKES.finditer(made.log)} | self._aloof(directories)
 
     def _aloof(self, directories: Iterable[str]) -> set[str]:
@@ -200,7 +205,8 @@ class Build:
         return file if file.is_file() else None
 
     def command(self, path: str) -> list[str] | None:
-        """The compiler's command line by which kbuild made the object of a source file; it is run in `directory`.
+        """The compiler's command line by which kbuild made the object of a source file, or would make it, as far as
+        configured() was asked about its directory; it is run in `directory`.
 
         kbuild keeps it in .NAME.o.cmd, as cmd_NAME or (later) savedcmd_NAME, with what runs after the compiler.
         """
@@ -208,10 +214,11 @@ class Build:
         try:
             text = target.with_name(f".{target.name}.cmd").read_text(errors="replace")
         except OSError:
-            return None
+            text = ""
         found = _COMMAND.search(text)
+        planned = self._planned.get(object_of(path))
         if found is None:
-            return None
+            return [w for w in shlex.split(planned) if w != _ASKS] if planned is not None else None
         words = shlex.split(found[1].replace("$(pound)", "#"))
         end = next((i for i, word in enumerate(words) if word.endswith(";")), len(words))
         return [*words[:end], *([words[end].rstrip(";")] if end < len(words) and words[end] != ";" else [])]

@@ -1,6 +1,6 @@
 """Level *split*: with PG_SHIFT above PTE_SHIFT the compiler names every use that is left, and the scan knew each.
 
-Each file is compiled again with the command by which kbuild made its object, only without code generation, and with a
+Each file is compiled with the command by which kbuild makes its object, only without code generation, and with a
 larger PG_SHIFT. There PAGE_SIZE and its family are not defined any more.
 """
 
@@ -19,7 +19,7 @@ from converter.classify.roles import inert_directory
 from converter.tree import Tree
 from converter.verify.kbuild import Build, Config, Workshop, object_of
 from converter.verify.left import Use, header, larger, marked, named, other, reader, undefined, vanishing
-from converter.verify.objects import build, scope
+from converter.verify.objects import scope
 from converter.verify.result import FAILED, NOT_COVERED, PASSED, Item, Result
 from converter.vocabulary import Scheme
 
@@ -28,11 +28,15 @@ LEVEL = "split"
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """What the compiler said of one file with one PG_SHIFT: the uses that are left, and the first other error."""
+    """What the compiler said of one file with one PG_SHIFT: the uses that are left, and the first other error.
+
+    `lacking`: it includes what make generates together with its object.
+    """
 
     path: str
     uses: frozenset[Use]
     other: str
+    lacking: bool
 
 
 def run(
@@ -53,9 +57,14 @@ def run(
     if prepared.code != 0:
         return Result(LEVEL, (Item("Makefile", 0, FAILED, "make prepare", prepared.complaint(), prepared.log),))
     objects = after.configured(wanted.places) & {object_of(p) for p in wanted.files}
-    build(after, wanted, objects)
     built = [p for p in wanted.files if object_of(p) in objects and after.command(p) is not None]
     compiled = {shift: _compile_all(after, built, chosen, shift, shop.jobs) for shift in shifts}
+    lacking = sorted({c.path for all_ in compiled.values() for c in all_ if c.lacking})
+    if lacking:
+        after.make(*map(object_of, lacking), keep_going=True)
+        for shift in shifts:
+            again = {c.path: c for c in _compile_all(after, lacking, chosen, shift, shop.jobs)}
+            compiled[shift] = [again.get(c.path, c) for c in compiled[shift]]
     uses = {u for all_ in compiled.values() for c in all_ for u in c.uses}
     known = {(s.path, s.line, s.col, s.macro): s for s in sites}
     items = [
@@ -172,4 +181,4 @@ def _compile(after: Build, path: str, first: Path, names: frozenset[str]) -> Com
         }
     else:
         uses = set(named(said.splitlines(), root, reader(after.shop.copy.source)))
-    return Compiled(path, frozenset(uses), other(said))
+    return Compiled(path, frozenset(uses), other(said), "No such file or directory" in said)

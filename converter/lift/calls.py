@@ -10,7 +10,7 @@ from tree_sitter import Node
 from converter.lift import code
 from converter.lift.arithmetic import converted, full
 from converter.lift.body import Body
-from converter.lift.ctypes import INT, ULONG, CType
+from converter.lift.ctypes import INT, UINT, ULLONG, CType
 from converter.lift.helpers import Parsed, helpers
 from converter.lift.reading import Reading
 from converter.lift.value import NotLifted, Value
@@ -53,7 +53,7 @@ def call(lower: Lowering, node: Node) -> Value:
         return lower.opaque(node)
     if name == "__log2" and lower.bound is not None:
         v = lower.value(arguments[0][0])
-        return Value(code.call("log2", full(converted(v, ULONG))), INT)
+        return Value(code.call("log2", full(converted(v, UINT if v.type.bits <= UINT.bits else ULLONG))), INT)
     constants: dict[str, str] = {}
     site = -1
     if lower.bound is None:

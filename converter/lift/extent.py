@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tree_sitter import Node
 
-from converter.lift import ctypes
 from converter.lift.ctypes import CType
+from converter.lift.datamodel import DataModel, lp64
 from converter.lift.helpers import helpers
 from converter.lift.side import Side
 
@@ -41,7 +41,7 @@ def largest(leaf: Node, side: Side) -> Node:
             return cur
         elif t == "cast_expression":
             type_ = parent.child_by_field_name("type")
-            if type_ is None or ctypes.parse(side.scope.raw(type_)) is None:
+            if type_ is None or lp64().parse(side.scope.raw(type_)) is None:
                 return cur
         elif t not in ("parenthesized_expression", "unary_expression", "conditional_expression"):
             return cur
@@ -68,11 +68,11 @@ def _known_call(call: Node, side: Side) -> bool:
         return False
     name = side.scope.raw(function)
     if function.type == "parenthesized_expression":
-        return ctypes.parse(name[1:-1]) is not None  # a cast that is read as a call
+        return lp64().parse(name[1:-1]) is not None  # a cast that is read as a call
     return name in helpers() and (name not in side.scope.variables)
 
 
-def target(top: Node, side: Side) -> CType | None:
+def target(top: Node, side: Side, model: DataModel) -> CType | None:
     """The type that the value is converted to by what takes it."""
     parent = top.parent
     if parent is None:
@@ -81,12 +81,13 @@ def target(top: Node, side: Side) -> CType | None:
         declarator = parent.child_by_field_name("declarator")
         if declarator is not None and parent.parent is not None and declarator.type == "identifier":
             type_ = parent.parent.child_by_field_name("type")
-            return ctypes.parse(side.scope.raw(type_)) if type_ is not None else None
+            return model.parse(side.scope.raw(type_)) if type_ is not None else None
     if parent.type == "assignment_expression":
         left = parent.child_by_field_name("left")
-        return side.scope.ctype(left) if left is not None and left != top else None
+        declared = side.scope.declared(left) if left is not None and left != top else None
+        return model.parse(declared) if declared is not None else None
     if parent.type == "return_statement":
-        return ctypes.parse(side.scope.result) if side.scope.result.strip() not in ("", "void") else None
+        return model.parse(side.scope.result) if side.scope.result.strip() not in ("", "void") else None
     return None
 
 

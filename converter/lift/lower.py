@@ -18,7 +18,7 @@ from converter.lift.arithmetic import compare, converted, full, negative, operat
 from converter.lift.body import KERNEL, Body
 from converter.lift.calls import Bound
 from converter.lift.code import binary, call, nested
-from converter.lift.ctypes import INT, LONG, ULONG, CType
+from converter.lift.ctypes import INT, CType
 from converter.lift.helpers import expression, helpers
 from converter.lift.measures import Measures
 from converter.lift.reading import Reading
@@ -43,6 +43,7 @@ class Lower:
     def __init__(self, scope: Scope, reading: Reading, stays: Callable[[Node], bool] = lambda _: False) -> None:
         self.scope = scope
         self.reading = reading
+        self.model = reading.model
         self.stays = stays
         self.body = Body()
         self.bound: Bound | None = None  # while a helper's text is lifted
@@ -72,7 +73,7 @@ class Lower:
         return self._number(text)
 
     def _number(self, text: str) -> Value:
-        found = ctypes.literal(text)
+        found = self.model.literal(text)
         if found is None:
             raise NotLifted("floating point")
         number, t = found
@@ -116,7 +117,7 @@ class Lower:
 
     def _local(self, name: str, source: Node, node: Node) -> Value | None:
         """The local as a name for its one value, in the local's own type."""
-        t = self.scope.ctype(node)
+        t = self._declared(node)
         if t is None:
             return None
         self._resolving.add(name)
@@ -174,20 +175,22 @@ class Lower:
         if a.type.pointer and b.type.pointer:
             if sign != "-":
                 raise NotLifted("the sum of two pointers")
-            apart = Value(call("i64", binary(a.code, cst.Subtract(), b.code)), LONG)
-            return self.operate("/", apart, converted(self._stride(a.type), LONG)) if a.type.pointee != 1 else apart
+            long = self.model.long
+            apart = Value(call(long.name, binary(a.code, cst.Subtract(), b.code)), long)
+            return self.operate("/", apart, converted(self._stride(a.type), long)) if a.type.pointee != 1 else apart
         if not a.type.pointer:
             a, b = b, a
-        plain = replace(a, type=ULONG)
+        ulong = self.model.ulong
+        plain = replace(a, type=ulong)
         if a.type.pointee != 1:
-            b = self.operate("*", converted(b, ULONG), converted(self._stride(a.type), ULONG))
-        return replace(self._operated(sign, plain, converted(b, ULONG)), type=a.type)
+            b = self.operate("*", converted(b, ulong), converted(self._stride(a.type), ulong))
+        return replace(self._operated(sign, plain, converted(b, ulong)), type=a.type)
 
     def _stride(self, t: CType) -> Value:
         """sizeof() of what a pointer points to."""
         if t.pointee:
             return Value(cst.Integer(str(t.pointee)), INT, literal=t.pointee)
-        return self.body.input("sizeof(*)", ULONG, "")
+        return self.body.input("sizeof(*)", self.model.size_t, "")
 
     def _conditional(self, node: Node) -> Value:
         parts = [node.child_by_field_name(f) for f in ("condition", "consequence", "alternative")]
@@ -238,7 +241,7 @@ class Lower:
             if parsed is None:
                 return None
             return self._typeof(*parsed)
-        return ctypes.parse(text)
+        return self.model.parse(text)
 
     def _typeof(self, node: Node, text: bytes) -> CType | None:
         if self.bound is not None:
@@ -249,16 +252,16 @@ class Lower:
                 self.bound = kept
         name = text[node.start_byte : node.end_byte].decode().strip("() ")
         v = self.scope.variables.get(name)
-        return ctypes.parse(v.type) if v is not None else None
+        return self.model.parse(v.type) if v is not None else None
 
     def _sizeof(self, node: Node) -> Value:
         type_ = node.child_by_field_name("type")
-        size = ctypes.size_of(self.text(type_)) if type_ is not None else None
+        size = self.model.size_of(self.text(type_)) if type_ is not None else None
         if type_ is not None and self.text(type_).endswith("*"):
-            size = 8
+            size = self.model.word
         if size is not None:
-            return Value(cst.Integer(str(size)), ULONG, literal=size)
-        return self.body.input(self.reading.origin(node), ULONG, "")
+            return Value(cst.Integer(str(size)), self.model.size_t, literal=size)
+        return self.body.input(self.reading.origin(node), self.model.size_t, "")
 
     # what stays as it is
 
@@ -268,11 +271,16 @@ class Lower:
             raise NotLifted(f"{self.text(node)} in a helper's text")
         if node.type in ("initializer_list", "compound_literal_expression", "ERROR", "compound_statement"):
             raise NotLifted("not an expression")
-        t = self.scope.ctype(node)
+        t = self._declared(node)
         guess = ""
         if t is None:
-            t, guess = ULONG, _GUESSES.get(node.type, "an expression without a declared type")
+            t, guess = self.model.ulong, _GUESSES.get(node.type, "an expression without a declared type")
         return self.body.input(self.reading.origin(node), t, guess, self.scope.owner(node))
+
+    def _declared(self, node: Node) -> CType | None:
+        """The integer or pointer type of an expression as declared; None where it has none that is known."""
+        text = self.scope.declared(node)
+        return self.model.parse(text) if text is not None else None
 
     def text(self, first: Node, last: Node | None = None) -> str:
         """The C of a node, or of all from one to another."""

@@ -19,6 +19,7 @@ from converter.csource.text import Lines
 from converter.lift.alignment import Alignment, aligned, renamed
 from converter.lift.arithmetic import converted
 from converter.lift.ctypes import CType
+from converter.lift.datamodel import DataModel, models_of
 from converter.lift.extent import largest, sink, smaller, target
 from converter.lift.lower import Lower
 from converter.lift.reading import Reading, meaning, reading
@@ -32,7 +33,7 @@ REWRITTEN = "the series rewrites the expression"
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The two functions of one expression.
+    """The two functions of one expression, on a kernel of one data model.
 
     text      its C
     sink      what takes its value
@@ -44,6 +45,7 @@ class Pair:
     path: str
     line: int
     function: str
+    model: DataModel
     text: str
     sink: str
     before: Lifted
@@ -59,6 +61,7 @@ class Uncovered:
 
     site: Site
     why: str
+    model: DataModel
 
 
 def pairs(
@@ -70,15 +73,16 @@ def pairs(
     known: Declarations,
     units: Mapping[tuple[str, int, int], str],
     written: Rewritten | None = None,
-) -> Iterator[Pair | Uncovered]:
-    """A Pair or Uncovered for each of `sites`, uses of the file.
+) -> Iterator[tuple[Pair | Uncovered, ...]]:
+    """Of each of `sites`, uses of the file, a Pair or Uncovered for each data model that the file is built with.
 
     decided  all of its uses that are converted
     units    what is asked of a use, by Site.order()
     written  the file as a series leaves it; without it, the file with the new names in place of the uses alone
     """
+    models = models_of(path)
     if not path.endswith((".c", ".h")):
-        yield from (Uncovered(s, "assembler or linker script") for s in sites)
+        yield from ((Uncovered(s, "assembler or linker script", models[0]),) for s in sites)
         return
     source, lines = Source(content), Lines(content)
     offsets = {lines.span(s.line) + s.col - 1: s for s in decided}
@@ -89,16 +93,26 @@ def pairs(
         offset = at[s.order()]
         text = text_at(source, offset, s.macro.encode())
         if text is None:
-            yield Uncovered(s, "in the text of a preprocessor line")
+            yield (Uncovered(s, "in the text of a preprocessor line", models[0]),)
             continue
         try:
             if text.base not in made:
                 made[text.base] = _Piece(path, text, offsets, chosen, known, units, after)
-            yield made[text.base].pair(s, offset - text.base)
         except NotLifted as why:
-            yield Uncovered(s, str(why))
+            yield (Uncovered(s, str(why), models[0]),)
         except RecursionError:
-            yield Uncovered(s, "nested too deeply")
+            yield (Uncovered(s, "nested too deeply", models[0]),)
+        else:
+            yield tuple(_tried(made[text.base], s, offset - text.base, model) for model in models)
+
+
+def _tried(piece: _Piece, site: Site, offset: int, model: DataModel) -> Pair | Uncovered:
+    try:
+        return piece.pair(site, offset, model)
+    except NotLifted as why:
+        return Uncovered(site, str(why), model)
+    except RecursionError:
+        return Uncovered(site, "nested too deeply", model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,23 +212,23 @@ class _Piece:
         sites = {places.forward(o): s for o, s in self.sites.items() if 0 <= places.forward(o) < len(found.text)}
         return self._renamed(found.text, dict(sorted(sites.items())), known, places)
 
-    def pair(self, site: Site, offset: int) -> Pair:
+    def pair(self, site: Site, offset: int, model: DataModel) -> Pair:
         """The pair around the use at an offset of the original text. Raises NotLifted."""
         leaf = self.old.root.descendant_for_byte_range(offset, offset + len(site.macro))
         if leaf is None or leaf.type not in ("identifier", "field_identifier"):
             raise NotLifted("no expression of C as the parser reads it")
         top = largest(leaf, self.old)
         try:
-            return self._lifted(site, top)
+            return self._lifted(site, top, model)
         except NotLifted:
             inner = smaller(leaf, top)
             if inner is None:
                 raise
-            return self._lifted(site, inner)
+            return self._lifted(site, inner, model)
 
-    def _lifted(self, site: Site, top: Node) -> Pair:
+    def _lifted(self, site: Site, top: Node, model: DataModel) -> Pair:
         used: set[int] = set()
-        before = self._side(self.old, top, "page", "before", used)
+        before = self._side(self.old, top, "page", used, model)
         start, end = self.new.here(top.start_byte), self.new.here(top.end_byte)
         if start < 0 or end < start:
             raise NotLifted(REWRITTEN)
@@ -222,7 +236,7 @@ class _Piece:
         if other is None or other.type != top.type:
             raise NotLifted("the converted text is read as something else")
         again: set[int] = set()
-        after = self._side(self.new, other, "", "after", again)
+        after = self._side(self.new, other, "", again, model)
         if used != again:
             raise NotLifted("the converted text is read as something else")
         if not used:
@@ -233,11 +247,12 @@ class _Piece:
         text = self.old.scope.raw(top)
         asked = None
         if len({self.units.get(s.order()) for s in sites}) > 1:
-            asked = self._side(self.old, top, "asked", "before", set())
+            asked = self._side(self.old, top, "asked", set(), model)
         return Pair(
             self.path,
             site.line,
             site.function or "",
+            model,
             text,
             sink(top, self.old),
             before,
@@ -247,8 +262,9 @@ class _Piece:
             asked,
         )
 
-    def _side(self, side: Side, top: Node, kernel: str, name: str, used: set[int]) -> Lifted:
-        lower = Lower(side.scope, self._reading(side, kernel, used), lambda source: self._has_open(side, source))
+    def _side(self, side: Side, top: Node, kernel: str, used: set[int], model: DataModel) -> Lifted:
+        """`kernel`: page, the original; asked, with the units that are asked; '', the converted text."""
+        lower = Lower(side.scope, self._reading(side, kernel, used, model), lambda source: self._has_open(side, source))
         if top.type == "assignment_expression":
             left, right = top.child_by_field_name("left"), top.child_by_field_name("right")
             sign = top.child_by_field_name("operator")
@@ -259,12 +275,12 @@ class _Piece:
             taken: CType | None = a.type
         else:
             value = lower.value(top)
-            taken = target(top, side)
+            taken = target(top, side, model)
         if taken is not None and not (value.type.pointer and taken.pointer):
             value = converted(value, taken)
-        return lower.function(name, value)
+        return lower.function("before" if kernel else "after", value)
 
-    def _reading(self, side: Side, kernel: str, used: set[int]) -> Reading:
+    def _reading(self, side: Side, kernel: str, used: set[int], model: DataModel) -> Reading:
         names = vocabulary().names
 
         def named(node: Node) -> str | None:
@@ -293,7 +309,7 @@ class _Piece:
                 return ""
             return None
 
-        made = reading(self.scheme.scheme, named, side.original)
+        made = reading(self.scheme.scheme, named, side.original, model)
         return made
 
     def _has_open(self, side: Side, source: Node) -> bool:

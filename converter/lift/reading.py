@@ -8,7 +8,8 @@ from functools import cache
 
 from tree_sitter import Node
 
-from converter.lift.ctypes import INT, ULONG, CType
+from converter.lift.ctypes import INT, CType
+from converter.lift.datamodel import DataModel, lp64
 from converter.vocabulary import UNITS, scheme, vocabulary
 
 Family = Callable[[Node], str | None]
@@ -29,26 +30,28 @@ class Reading:
     kernel: dict[str, CType]
     copies: dict[str, tuple[str, dict[str, str]]]
     origin: Callable[[Node], str]
+    model: DataModel
     last: int = -1  # offset of the page-size name that was read last
 
 
 KERNELS = ("page", *UNITS)
 """The page sizes there are: the original's one, and the converted one's two."""
 
-_TYPES = {"size": ULONG, "mask": ULONG, "shift": INT}
+_KINDS = ("size", "mask", "shift")
 
 
 @cache
-def constants() -> dict[str, CType]:
+def constants(model: DataModel) -> dict[str, CType]:
     """Attributes of a kernel in lifted code -> type: PAGE_SIZE of the original, PTE_SIZE and PG_SIZE of the other.
 
     They are called so whatever the scheme calls them: a scheme may keep PAGE_SIZE for one of the two.
     """
+    types = {"size": model.ulong, "mask": model.mask, "shift": INT}
     found = {}
     for n in vocabulary().names.values():
-        if n.kind in _TYPES and n.form == "constant":
+        if n.kind in _KINDS and n.form == "constant":
             for kernel in KERNELS:
-                found[attribute(n.name, kernel)] = _TYPES[n.kind]
+                found[attribute(n.name, kernel)] = types[n.kind]
     return found
 
 
@@ -78,7 +81,7 @@ def meaning(name: str, kernel: str) -> str | None:
     known = vocabulary().names.get(name)
     if known is None:
         return None
-    if known.form == "constant" and known.kind in _TYPES:
+    if known.form == "constant" and known.kind in _KINDS:
         return attribute(name, kernel)
     return f"{name}:{kernel}" if known.form == "call" else None
 
@@ -87,7 +90,9 @@ def reading(
     scheme_name: str,
     named: Callable[[Node], str | None],
     origin: Callable[[Node], str],
+    model: DataModel | None = None,
 ) -> Reading:
-    """See Reading. `named` answers as its `family` does."""
+    """See Reading. `named` answers as its `family` does. `model` is that of 64-bit words unless it is named."""
     spoken: Mapping[str, tuple[str, dict[str, str]]] = copies(scheme_name)
-    return Reading(named, constants(), dict(spoken), origin)
+    model = model or lp64()
+    return Reading(named, constants(model), dict(spoken), origin, model)

@@ -7,9 +7,6 @@ from dataclasses import dataclass, field, replace
 
 from tree_sitter import Node
 
-from converter.lift import ctypes
-from converter.lift.ctypes import CType
-
 _WRITES = {"assignment_expression", "update_expression"}
 
 
@@ -85,11 +82,6 @@ class Scope:
             type_ = node.child_by_field_name("type")
             return self.raw(type_) if type_ is not None else None
         return None
-
-    def ctype(self, node: Node) -> CType | None:
-        """The integer or pointer type of an expression as declared; None where it has none that is known."""
-        text = self.declared(node)
-        return ctypes.parse(text) if text is not None else None
 
     def owner(self, node: Node) -> str:
         """The struct that a field is in; '' of other expressions, and where declarations do not tell."""

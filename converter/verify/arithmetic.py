@@ -29,8 +29,8 @@ from converter.verify import judge
 from converter.verify.declarations import declarations
 from converter.verify.demand import Demand, demands, sources
 from converter.verify.emit import script
-from converter.verify.inputs import column, edges, situations
-from converter.verify.result import FAILED, NOT_COVERED, Item, Result, below
+from converter.verify.inputs import WORDS, column, edges, situations
+from converter.verify.result import FAILED, NOT_COVERED, PASSED, Item, Result, below
 from converter.verify.written import Bindings, Written
 from converter.vocabulary import Scheme, scheme
 
@@ -54,10 +54,11 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A use's item, and the pair as emitted scripts write it (None where there is none)."""
+    """A use's item, its pairs as emitted scripts write them, and the bits of the words with which it was checked."""
 
     item: Item
-    pair: Written | None = None
+    pairs: tuple[Written, ...] = ()
+    checked: tuple[int, ...] = ()
 
 
 def run(
@@ -91,9 +92,9 @@ def run(
             else:
                 judged += result
     if emit is not None:
-        emit.write_text(script(analysis.tree.name, [j.pair for j in judged if j.pair is not None]), encoding="utf-8")
+        emit.write_text(script(analysis.tree.name, [w for j in judged for w in j.pairs]), encoding="utf-8")
     items = tuple(sorted((j.item for j in judged), key=lambda i: (i.path, i.line, i.what)))
-    return Result("arithmetic", items, tuple(_figures(items, asked, asking)))
+    return Result("arithmetic", items, tuple(_figures(judged, asked, asking)))
 
 
 def _work(
@@ -121,11 +122,15 @@ def _work(
     ]  # fmt: skip
 
 
-def _figures(items: Sequence[Item], asked: Sequence[Site], asking: Mapping[Any, Demand]) -> Iterator[tuple[str, float]]:
-    checked = sum(i.outcome != NOT_COVERED for i in items)
-    yield "decided uses", len(items)
+def _figures(
+    found: Sequence[Judged], asked: Sequence[Site], asking: Mapping[Any, Demand]
+) -> Iterator[tuple[str, float]]:
+    checked = sum(j.item.outcome != NOT_COVERED for j in found)
+    yield "decided uses", len(found)
     yield "lifted and checked", checked
-    yield "share", round(checked / len(items), 4) if items else 0.0
+    yield "share", round(checked / len(found), 4) if found else 0.0
+    for bits in WORDS:
+        yield f"checked with {bits}-bit words", sum(bits in j.checked for j in found)
     for source, count in sources(asking[s.order()] for s in asked if s.order() in asking):
         yield f"unit asked by {source}", count
 
@@ -149,13 +154,21 @@ class Worker:
             known = self.known.with_structs(w.structs)
             units = {key: d.unit for key, d in w.demands.items()}
             lifted = pairs(entry.path, content, w.asked, w.decided, self.scheme, known, units, w.written)
-            for s, pair in zip(w.asked, lifted, strict=True):
-                found.append(judged(s, pair, w.demands))
+            for s, made in zip(w.asked, lifted, strict=True):
+                found.append(judged(s, made, w.demands))
         return found
 
 
-def judged(site: Site, pair: Pair | Uncovered, asking: Mapping[tuple[str, int, int], Demand]) -> Judged:
-    """The verdict on one use."""
+def judged(site: Site, made: Iterable[Pair | Uncovered], asking: Mapping[tuple[str, int, int], Demand]) -> Judged:
+    """The verdict on one use: it fails where one data model fails, and passes where one was checked."""
+    found = [_judged(site, m, asking) for m in made]
+    worst = min(found, key=lambda j: (FAILED, PASSED, NOT_COVERED).index(j.item.outcome))
+    pairs_, checked = tuple(w for j in found for w in j.pairs), tuple(b for j in found for b in j.checked)
+    return Judged(worst.item, pairs_, checked)
+
+
+def _judged(site: Site, pair: Pair | Uncovered, asking: Mapping[tuple[str, int, int], Demand]) -> Judged:
+    """The verdict on one use with one data model."""
     if isinstance(pair, Uncovered):
         return Judged(_item(site, NOT_COVERED, pair.why))
     demand = asking.get(site.order())
@@ -169,15 +182,18 @@ def judged(site: Site, pair: Pair | Uncovered, asking: Mapping[tuple[str, int, i
         f"{site.path}:{site.line}: {site.macro} -> {site.replacement} ({site.role})",
         pair.text + (f"  ->  {pair.sink}" if pair.sink else ""), demand.words(), pair.before.source(),
         pair.after.source(), tuple(i.name for i in pair.before.inputs), bindings(pair, asking), demand.unit,
-        pair.asked.source() if pair.asked is not None and apart else "",
+        pair.asked.source() if pair.asked is not None and apart else "", pair.model.bits,
     )  # fmt: skip
-    v = _verdict(written.before, written.after, written.inputs, written.bindings, demand.unit, written.asked)
+    v = _verdict(
+        written.before, written.after, written.inputs, written.bindings, demand.unit, written.asked, written.bits
+    )  # fmt: skip
     detail = v.detail
     if v.outcome == FAILED:
         mixed = "; a count of one unit is used as one of the other" if pair.asked is not None and not apart else ""
         detail = f"{written.text}\n{demand.words()}{mixed}\n{v.detail}"
     assumed = tuple((i.text, f"unsigned long: {i.guess}") for i in pair.before.inputs if i.guess)
-    return Judged(replace(_item(site, v.outcome, v.why, detail), assumed=assumed), written)
+    checked = (written.bits,) if v.outcome != NOT_COVERED else ()
+    return Judged(replace(_item(site, v.outcome, v.why, detail), assumed=assumed), (written,), checked)
 
 
 def _inputs(pair: Pair) -> str:
@@ -221,15 +237,18 @@ def known_unit(text: str, owner: str) -> str:
 
 
 @lru_cache(maxsize=20_000)
-def _verdict(before: str, after: str, inputs: tuple[str, ...], bound: Bindings, unit: str, asked: str) -> judge.Verdict:
+def _verdict(
+    before: str, after: str, inputs: tuple[str, ...], bound: Bindings, unit: str, asked: str, bits: int
+) -> judge.Verdict:
     reference = _compiled(asked) if asked else None
-    found: judge.Verdict = judge.judge(_compiled(before), _compiled(after), inputs, bound, unit, _states(), reference)
+    pair = _compiled(before), _compiled(after)
+    found: judge.Verdict = judge.judge(*pair, inputs, bound, unit, _states(bits), reference)
     return found
 
 
 @cache
-def _states() -> list[judge.State]:
-    return [judge.State(s.pte, s.pg, len(s.columns["va"]), s.columns, edges()) for s in situations()]
+def _states(bits: int) -> list[judge.State]:
+    return [judge.State(s.bits, s.pte, s.pg, len(s.columns["va"]), s.columns, edges()) for s in situations(bits)]
 
 
 def _compiled(source: str) -> Callable[..., Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
-from converter.lift import ctypes
+from converter.lift.datamodel import lp64
 from converter.lift.scope import Declarations
 from converter.scan import Analysis
 from converter.units.names import names
@@ -20,7 +20,7 @@ def declarations(analysis: Analysis, scheme_name: str) -> Declarations:
             if path.startswith("include/"):
                 structs.setdefault(struct, {}).update(members)
             for name, type_ in members.items():
-                if ctypes.parse(type_) is not None:
+                if lp64().parse(type_) is not None:
                     seen[name][type_] += 1
         for function, type_ in facts.returns.items():
             returns.setdefault(function, type_)

@@ -14,25 +14,29 @@ UNITS = ("pte", "pg")
 
 
 class Kernel:
-    """The page sizes that lifted code asks for, by shift: Kernel(PAGE=12), or Kernel(PTE=12, PG=16)."""
+    """The page sizes that lifted code asks for, by shift: Kernel(64, PAGE=12), or Kernel(64, PTE=12, PG=16).
 
-    def __init__(self, **shifts: int) -> None:
+    With 32-bit words a mask is a signed int, as ARM and MIPS have it: it keeps the upper half of what is wider.
+    """
+
+    def __init__(self, bits: int, **shifts: int) -> None:
         for name, shift in shifts.items():
             setattr(self, f"{name}_SHIFT", np.int32(shift))
-            setattr(self, f"{name}_SIZE", np.uint64(1 << shift))
-            setattr(self, f"{name}_MASK", ~np.uint64((1 << shift) - 1))
+            setattr(self, f"{name}_SIZE", BITS[f"u{bits}"].type(1 << shift))
+            setattr(self, f"{name}_MASK", np.int32(-1 << shift) if bits == 32 else ~np.uint64((1 << shift) - 1))
 
 
-def one_size(shift: int) -> Kernel:
+def one_size(shift: int, bits: int) -> Kernel:
     """A kernel with one page size, to which both names of a split one would be equal."""
-    return Kernel(PAGE=shift, PTE=shift, PG=shift)
+    return Kernel(bits, PAGE=shift, PTE=shift, PG=shift)
 
 
 class State:
-    """A machine: its two shifts, and columns of quantities. Rows below `real` are its own, the others are edges."""
+    """A machine: the bits of its words, its two shifts, and columns of quantities. Rows below `real` are its own, the
+    others are edges."""
 
-    def __init__(self, pte: Any, pg: Any, real: Any, columns: Any, edges: Any) -> None:
-        self.pte, self.pg, self.real = pte, pg, real
+    def __init__(self, bits: Any, pte: Any, pg: Any, real: Any, columns: Any, edges: Any) -> None:
+        self.bits, self.pte, self.pg, self.real = bits, pte, pg, real
         self.columns = columns
         self.edges = edges
 
@@ -64,9 +68,9 @@ def judge(before: Any, after: Any, names: Any, bindings: Any, unit: Any, states:
     with np.errstate(all="ignore"):
         for state in states:
             bound = state.bound(bindings)
-            split = Kernel(PTE=state.pte, PG=state.pg)
+            split = Kernel(state.bits, PTE=state.pte, PG=state.pg)
             if state.pte == state.pg:
-                wrong = _differ(before, after, bound, bound, one_size(state.pte), split)
+                wrong = _differ(before, after, bound, bound, one_size(state.pte, state.bits), split)
                 if wrong is not None:
                     return _failed("differs where PTE_SIZE is PG_SIZE", names, state, wrong)
                 continue
@@ -78,12 +82,12 @@ def judge(before: Any, after: Any, names: Any, bindings: Any, unit: Any, states:
                 continue
             page = state.pte if unit == "pte" else state.pg
             mine, theirs = _encoded(bound, unit, state)
-            wrong = _differ(before, after, theirs, mine, one_size(page), split)
+            wrong = _differ(before, after, theirs, mine, one_size(page, state.bits), split)
             if wrong is not None:
                 why = f"differs from a kernel whose PAGE_SIZE is {unit.upper()}_SIZE"
                 return _failed(why, names, state, wrong)
-            other = one_size(state.pg if unit == "pte" else state.pte)
-            told = told or _differ(before, before, bound, bound, one_size(page), other) is not None
+            other = one_size(state.pg if unit == "pte" else state.pte, state.bits)
+            told = told or _differ(before, before, bound, bound, one_size(page, state.bits), other) is not None
     if not told:
         return Verdict("not covered", "the value is the same with either size")
     return Verdict("passed")
@@ -127,6 +131,7 @@ def _differ(before: Any, after: Any, theirs: Any, mine: Any, reference: Any, spl
 def _failed(why: Any, names: Any, state: Any, wrong: Any) -> Any:
     inputs, a, b, count, rows = wrong
     given = ", ".join(f"{n} = {v:#x}" for n, v in zip(names, inputs, strict=True)) or "always"
-    sizes = f"PTE_SIZE {1 << state.pte >> 10}K, PG_SIZE {1 << state.pg >> 10}K"
+    words = "32-bit words, " if state.bits == 32 else ""
+    sizes = f"{words}PTE_SIZE {1 << state.pte >> 10}K, PG_SIZE {1 << state.pg >> 10}K"
     detail = f"{sizes}: {given}: before {a:#x}, after {b:#x} ({count} of {rows} inputs differ)"
     return Verdict("failed", why, detail)

@@ -11,7 +11,8 @@ Bindings = tuple[tuple[str, int, str, str], ...]
 @dataclass(frozen=True, slots=True)
 class Written:
     """title: the use; text: its expression in C; why: who asks for `unit`; before, after: the sources of the two
-    functions of `inputs`; asked: that of the original with each use in the unit asked of it, '' where that is one."""
+    functions of `inputs`; asked: that of the original with each use in the unit asked of it, '' where that is one;
+    bits: of a word."""
 
     title: str
     text: str
@@ -22,3 +23,4 @@ class Written:
     bindings: Bindings
     unit: str
     asked: str
+    bits: int

@@ -10,6 +10,7 @@ from tree_sitter import Node
 
 from converter.lift import runtime
 from converter.lift.ctypes import BOOL
+from converter.lift.datamodel import DataModel
 from converter.lift.helpers import one_word, parser
 from converter.lift.lower import Lower
 from converter.lift.reading import reading
@@ -17,10 +18,8 @@ from converter.lift.scope import Declarations, Scope
 from converter.lift.value import Lifted
 from converter.verify.judge import Kernel
 
-KERNEL = Kernel(PAGE=12, PTE=12, PG=14)
 
-
-def lifted(text: str, parameters: Mapping[str, str]) -> Lifted:
+def lifted(text: str, parameters: Mapping[str, str], model: DataModel) -> Lifted:
     """The function of an expression, in which page-size names are read as they stand."""
     declared = ", ".join(f"{t} {n}" for n, t in parameters.items())
     source = one_word(f"void f({declared}) {{ x = ({text}); }}".encode())
@@ -31,7 +30,7 @@ def lifted(text: str, parameters: Mapping[str, str]) -> Lifted:
     assert body is not None
     top = body.named_children[0].named_children[0].child_by_field_name("right")
     assert top is not None
-    lower = Lower(scope, reading("pte-pg", lambda node: _family(node, source), lambda node: scope.raw(node)))
+    lower = Lower(scope, reading("pte-pg", lambda node: _family(node, source), lambda node: scope.raw(node), model))
     return lower.function("before", lower.value(top))
 
 
@@ -48,7 +47,7 @@ FAMILY_CALLS = (
 )  # fmt: skip
 
 
-def values(made: Lifted, arrays: Mapping[str, NDArray[np.uint64]], rows: int) -> list[int]:
+def values(made: Lifted, arrays: Mapping[str, NDArray[np.uint64]], rows: int, model: DataModel) -> list[int]:
     """The value in each row, sign-extended or zero-extended to 64 bits."""
     scope = dict(vars(runtime))
     exec(compile(made.source(), "<lifted>", "exec"), scope)
@@ -57,6 +56,8 @@ def values(made: Lifted, arrays: Mapping[str, NDArray[np.uint64]], rows: int) ->
         for i in made.inputs
     ]
     with np.errstate(all="ignore"):
-        result = np.broadcast_to(np.asarray(scope["before"](*given, KERNEL)), (rows,))
+        result = np.broadcast_to(
+            np.asarray(scope["before"](*given, Kernel(model.bits, PAGE=12, PTE=12, PG=14))), (rows,)
+        )
     wide = result.astype(np.int64) if result.dtype.kind == "i" else result
     return [int(v) for v in wide.astype(np.uint64)]

@@ -18,7 +18,7 @@ from converter.scan import Analysis, examine, scan
 from converter.tree import open_tree
 from converter.tree.cache import open_cache
 from converter.verify import arithmetic
-from converter.verify.inputs import binds, column, situations
+from converter.verify.inputs import WORDS, Situations, binds, column, situations
 from converter.verify.result import FAILED, NOT_COVERED, PASSED, Item, Result
 from converter.vocabulary import scheme
 
@@ -136,7 +136,9 @@ def test_emitted_pairs_run_by_themselves_and_say_the_same(tmp_path: Path) -> Non
     )
     assert done.stderr == ""
     assert f"{use.path}:{use.line}: PAGE_SHIFT -> PG_SHIFT" in done.stdout
-    assert done.stdout.splitlines()[-1] == f"1 failed, {result.count(PASSED)} passed"
+    assert done.stdout.splitlines()[-1] == f"2 failed, {2 * result.count(PASSED)} passed", (
+        "with words of 64 and 32 bits"
+    )
     assert done.returncode == 1
 
 
@@ -168,15 +170,43 @@ def test_each_entry_of_inputs_binds_its_example() -> None:
         assert column(entry.example, entry.measure, entry.unit) == entry.column, entry
 
 
-@pytest.mark.parametrize("state", situations(), ids=lambda s: f"{s.pte}-{s.pg}")
-def test_a_row_of_inputs_is_one_situation_of_the_machine(state: object) -> None:
-    c = state.columns  # type: ignore[attr-defined]
-    pte, pg = state.pte, state.pg  # type: ignore[attr-defined]
+STATES = pytest.mark.parametrize(
+    "state", [s for bits in WORDS for s in situations(bits)], ids=lambda s: f"{s.bits}-{s.pte}-{s.pg}"
+)
+
+
+@STATES
+def test_a_row_of_inputs_is_one_situation_of_the_machine(state: Situations) -> None:
+    c, pte, pg = state.columns, state.pte, state.pg
     assert ((c["vm_start"] <= c["va"]) & (c["va"] < c["vm_end"])).all()
     assert (c["pteoff"] == c["vm_pteoff"] + ((c["va"] - c["vm_start"]) >> pte)).all()
     assert (c["page"] == c["pfn"] >> (pg - pte)).all()
     assert ((c["position"] <= c["file_end"]) & (c["index"] == c["position"] >> pg)).all()
     assert pg == pte or (c["vm_start"] % (1 << pg) != 0).any(), "some VMAs begin inside a page"
+    assert ((c["phys"] >> pte == c["pfn"]) & (c["kaddr"] % (1 << pg) == c["phys"] % (1 << pg))).all()
+
+
+@STATES
+def test_addresses_fit_into_a_word_and_with_32_bits_some_physical_ones_do_not(state: Situations) -> None:
+    c = state.columns
+    for name in ("va", "vm_end", "kaddr", "pfn"):
+        assert (c[name] <= (1 << state.bits) - 1).all(), name
+    assert (c["phys"] >> 32 != 0).any() == (state.bits == 32)
+
+
+def test_a_use_is_checked_with_the_words_of_the_kernels_that_its_file_is_a_part_of(tmp_path: Path) -> None:
+    code = "static phys_addr_t f(unsigned long pfn) { return (phys_addr_t)pfn << PAGE_SHIFT; }\n"
+    checked = {}
+    for path in ("mm/one.c", "arch/arm64/mm/one.c", "arch/arm/mm/one.c", "arch/x86/mm/one_32.c"):
+        place = tmp_path / path.replace("/", "-")
+        (place / path).parent.mkdir(parents=True)
+        (place / "Makefile").write_text("VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 0\n")
+        (place / path).write_text(code)
+        figures = dict(scanned(place).judged().figures)
+        checked[path] = figures["checked with 64-bit words"], figures["checked with 32-bit words"]
+    assert checked == {
+        "mm/one.c": (1, 1), "arch/arm64/mm/one.c": (1, 0), "arch/arm/mm/one.c": (0, 1), "arch/x86/mm/one_32.c": (0, 1),
+    }  # fmt: skip
 
 
 def test_most_decided_uses_of_mm_are_lifted_and_checked(kernel: Path) -> None:

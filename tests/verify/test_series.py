@@ -101,3 +101,11 @@ def test_a_use_whose_line_is_rewritten_is_not_covered_and_said_to_be() -> None:
     items = judged(changed(OFFSET, "return linear_pte_offset(vma, delta);"), "arithmetic")
     assert [(i.line, i.why) for i in items if i.outcome != PASSED] == [(20, "the series rewrites the expression")]
     assert {i.outcome for i in items} == {PASSED, NOT_COVERED}
+
+
+def test_a_cast_that_loses_bits_with_32_bit_words_alone_is_a_failure_of_arithmetic() -> None:
+    """An address of 64 bits, as with PAE, made of a pfn that has 32."""
+    files = changed("(phys_addr_t)pfn << PTE_SHIFT", "(pgoff_t)pfn << PTE_SHIFT")
+    (item,) = [i for i in judged(files, "arithmetic") if i.outcome == FAILED]
+    assert (item.what, item.why) == ("PAGE_SHIFT -> PTE_SHIFT", "differs where PTE_SIZE is PG_SIZE")
+    assert item.detail.splitlines()[-1].startswith("32-bit words, PTE_SIZE 4K, PG_SIZE 4K: pfn = 0x")

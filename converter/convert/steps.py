@@ -52,4 +52,3 @@ def _both_names(lines: Lines, new: str) -> list[Change]:
                 Change(i, stop, (tabs + b"union {" + end, renamed, old, *lines[i + 1 : stop], tabs + b"};" + end))
             )
     return made
-

@@ -6,27 +6,28 @@ expressions of their own, since only their truth goes on. `x += PAGE_SIZE` is re
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
 
 from tree_sitter import Node
 
 from converter.classify.record import Site
+from converter.csource.assembler import comment_start
 from converter.csource.pieces import Source
 from converter.csource.text import Lines
-from converter.lift.alignment import Alignment, aligned, renamed
+from converter.lift.alignment import Alignment, renamed
 from converter.lift.arithmetic import converted
+from converter.lift.assembly import operand
 from converter.lift.ctypes import CType
-from converter.lift.datamodel import DataModel, models_of
+from converter.lift.datamodel import DataModel, lp64, models_of
 from converter.lift.extent import largest, sink, smaller, target
 from converter.lift.lower import Lower
 from converter.lift.reading import Reading, meaning, reading
+from converter.lift.rewritten import After, Rewritten
 from converter.lift.scope import Declarations
-from converter.lift.side import Side, Text, text_at
+from converter.lift.side import Side, Text, enclosed, text_at
 from converter.lift.value import Lifted, NotLifted
-from converter.vocabulary import Scheme, scheme, vocabulary
+from converter.vocabulary import Scheme, vocabulary
 
 REWRITTEN = "the series rewrites the expression"
 
@@ -82,12 +83,12 @@ def pairs(
     """
     models = models_of(path)
     if not path.endswith((".c", ".h")):
-        yield from ((Uncovered(s, "assembler or linker script", models[0]),) for s in sites)
+        yield from _assembled(path, content, sites, decided, chosen, units, written)
         return
     source, lines = Source(content), Lines(content)
     offsets = {lines.span(s.line) + s.col - 1: s for s in decided}
     at = {s.order(): o for o, s in offsets.items()}
-    after = _After(content, written, offsets, chosen) if written is not None else None
+    after = After(content, written, offsets, chosen) if written is not None else None
     made: dict[int, _Piece] = {}
     for s in sites:
         offset = at[s.order()]
@@ -106,6 +107,38 @@ def pairs(
             yield tuple(_tried(made[text.base], s, offset - text.base, model) for model in models)
 
 
+def _assembled(
+    path: str,
+    content: bytes,
+    sites: Sequence[Site],
+    decided: Iterable[Site],
+    chosen: Scheme,
+    units: Mapping[tuple[str, int, int], str],
+    written: Rewritten | None,
+) -> Iterator[tuple[Pair | Uncovered, ...]]:
+    """As pairs(), of assembler and linker scripts: what they compute has 64 bits, whatever the machine."""
+    linker = path.endswith((".lds", ".lds.S"))
+    source, lines, model = Source(content, True, comment_start(path)), Lines(content), lp64()
+    at = {lines.span(s.line) + s.col - 1: s for s in decided}
+    own = {s.order(): o for o, s in at.items()}
+    after = After(content, written, at, chosen) if written is not None else None
+    for s in sites:
+        offset = own[s.order()]
+        directive = source.directive_at(offset)
+        found = operand(source.masked, offset, linker, directive.keyword if directive is not None else b"")
+        if found is None or vocabulary().names[s.macro].form == "call":
+            yield (Uncovered(s, "no expression of the assembler", model),)
+        elif after is not None and not after.kept(content, offset):
+            yield (Uncovered(s, REWRITTEN, model),)
+        else:
+            text = enclosed(found.c)
+            places = {p - text.base: at[o] for o, p in found.uses if o in at}
+            here = next(p for o, p in found.uses if o == offset) - text.base
+            piece = _Piece(path, replace(text, base=0), places, chosen, Declarations(), units, None)
+            made = _tried(piece, s, here, model)
+            yield (replace(made, text=found.text, sink=found.taker) if isinstance(made, Pair) else made,)
+
+
 def _tried(piece: _Piece, site: Site, offset: int, model: DataModel) -> Pair | Uncovered:
     try:
         return piece.pair(site, offset, model)
@@ -113,38 +146,6 @@ def _tried(piece: _Piece, site: Site, offset: int, model: DataModel) -> Pair | U
         return Uncovered(site, str(why), model)
     except RecursionError:
         return Uncovered(site, "nested too deeply", model)
-
-
-@dataclass(frozen=True, slots=True)
-class Rewritten:
-    """A file as a series leaves it, and where what stood in the tree's file stands in it."""
-
-    content: bytes
-    places: Alignment
-
-
-class _After:
-    """A rewritten file with the names of the original put back, so that both are read alike, and cut into pieces."""
-
-    def __init__(self, content: bytes, written: Rewritten, offsets: Mapping[int, Site], chosen: Scheme) -> None:
-        words = {o: s.macro.encode() for o, s in offsets.items()}
-        words |= {m.start(): m[0] for m in _taken(chosen.scheme).finditer(content)}
-        out, last = b"", 0
-        for o, word in sorted(words.items()):
-            start, end = written.places.forward(o), written.places.forward(o + len(word))
-            if last <= start < end:
-                out += written.content[last:start] + word
-                last = end
-        text = out + written.content[last:]
-        self.places = aligned(content, text)
-        self.source = Source(text)
-
-
-@cache
-def _taken(scheme_name: str) -> re.Pattern[bytes]:
-    """Names of the scheme: where a tree has one already, it steps aside and keeps its meaning."""
-    names = {n for units in scheme(scheme_name).names.values() for n in units.values()} - set(vocabulary().names)
-    return re.compile(rb"\b(?:" + "|".join(sorted(names)).encode() + rb")\b")
 
 
 def _new(site: Site) -> bytes:
@@ -163,7 +164,7 @@ class _Piece:
         chosen: Scheme,
         known: Declarations,
         units: Mapping[tuple[str, int, int], str],
-        after: _After | None,
+        after: After | None,
     ) -> None:
         self.units = units
         self.path = path
@@ -199,7 +200,7 @@ class _Piece:
 
         return Side(out + text[last:], known, here, before, words)
 
-    def _rewritten(self, text: Text, known: Declarations, after: _After) -> Side:
+    def _rewritten(self, text: Text, known: Declarations, after: After) -> Side:
         """The piece of a rewritten file in which the uses of this one are."""
         for o, s in self.sites.items():
             at = after.places.forward(text.base + o)

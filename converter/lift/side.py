@@ -45,6 +45,11 @@ def text_at(source: Source, offset: int, macro: bytes) -> Text | None:
     return Text(_PREFIX + one_word(body) + _SUFFIX, start - len(_PREFIX))
 
 
+def enclosed(expression: bytes) -> Text:
+    """An expression that stands in no file, as a text to parse; it begins at offset 0."""
+    return Text(_PREFIX + expression + _SUFFIX, -len(_PREFIX))
+
+
 def _head(text: bytes) -> int:
     """Length of the name and parameters that a #define begins with."""
     n = len(text) - len(text.lstrip())

@@ -18,7 +18,8 @@ from typing import Any
 
 from converter.classify.record import Report, Site
 from converter.lift import runtime
-from converter.lift.pair import Pair, Rewritten, Uncovered, pairs
+from converter.lift.pair import Pair, Uncovered, pairs
+from converter.lift.rewritten import Rewritten
 from converter.lift.scope import Declarations
 from converter.scan import Analysis
 from converter.tree import Entry, Reader, Unreadable

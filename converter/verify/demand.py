@@ -66,7 +66,13 @@ def demands(analysis: Analysis, chosen: Scheme, sites: Iterable[Site]) -> dict[K
     for n, facts in enumerate(analysis.facts):
         for use in facts.uses:
             key = (analysis.paths[n], use.line, use.col)
-            if key in wanted and use.node is not None:
+            if key not in wanted:
+                continue
+            if use.node is None:  # assembler, of which rules alone speak
+                ruled = together.site(n, use)
+                if ruled.unit is not None:
+                    found[key] = Demand(ruled.unit, ROLE, ruled.confidence, ruled.evidence)
+            else:
                 own = alone.site(n, use)
                 node = graph.node(n, use.node)
                 asked = _asked(alone.solution, node, own, together.site(n, use))

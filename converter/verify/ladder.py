@@ -15,7 +15,7 @@ from converter.classify.record import Report
 from converter.convert.conversion import Conversion, Options
 from converter.convert.decisions import Decisions, decisions
 from converter.errors import InputError
-from converter.lift.pair import Rewritten
+from converter.lift.rewritten import Rewritten
 from converter.scan import Analysis, Progress, examine
 from converter.tree import Tree, open_tree
 from converter.tree.cache import Cache

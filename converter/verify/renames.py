@@ -10,7 +10,8 @@ from converter.classify.record import Report, Site
 from converter.convert.sources import read_any
 from converter.csource.text import Lines
 from converter.lift.alignment import aligned
-from converter.lift.pair import REWRITTEN, Rewritten
+from converter.lift.pair import REWRITTEN
+from converter.lift.rewritten import Rewritten
 from converter.tree import Tree
 from converter.verify.result import NOT_COVERED, Item
 from converter.vocabulary import Scheme, vocabulary

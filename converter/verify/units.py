@@ -20,7 +20,7 @@ from converter.classify.record import Report, Site
 from converter.classify.roles import inert_directory
 from converter.convert.sources import read_any
 from converter.csource.text import Lines
-from converter.lift.pair import Rewritten
+from converter.lift.rewritten import Rewritten
 from converter.scan import Analysis
 from converter.tree import Entry, Reader, Unreadable
 from converter.tree.pool import Lost, chunked

@@ -18,7 +18,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing import connection
+from multiprocessing import connection, resource_tracker
 from multiprocessing.context import ForkServerProcess
 from types import ModuleType
 from typing import Any, Generic, TypeVar
@@ -286,8 +286,12 @@ class _Pool(Generic[T, R]):
         try:
             here, there = self._context.Pipe()
             process = self._context.Process(target=_serve, args=(there, self._setup), daemon=True)
-            with _interrupt_blocked(), _main_hidden(self._setup), _nothing_from_here():
-                process.start()
+            with _main_hidden(self._setup), _nothing_from_here():
+                # The fork server starts it first, and what starts it lets SIGINT through again: a fork server that
+                # still imports would meet it.
+                resource_tracker.ensure_running()
+                with _interrupt_blocked():
+                    process.start()
         except (OSError, EOFError) as error:
             raise InputError(f"cannot start worker processes: {error or 'the fork server died'}; {_ADVICE}") from None
         there.close()

@@ -182,6 +182,36 @@ def test_the_setup_may_be_a_function_of_the_script(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == ("[3, 3, 4]\n", "")
 
 
+INTERRUPTED_IMPORT = """
+import os, signal
+
+if os.getpid() != int(os.environ["SCRIPT"]):
+    os.kill(os.getpid(), signal.SIGINT)
+
+def setup():
+    return sum
+"""
+
+STARTS_IT = """
+import os
+os.environ["SCRIPT"] = str(os.getpid())
+from converter.tree.pool import run
+from interrupted import setup
+
+print(list(run(setup, [[1, 2], [3], [4]], 2)))
+"""
+
+
+def test_ctrl_c_while_the_fork_server_imports_does_not_reach_it(tmp_path: Path) -> None:
+    """It belongs to the parent, which ends its workers; Python's fork server would print a traceback."""
+    (tmp_path / "interrupted.py").write_text(INTERRUPTED_IMPORT)
+    (tmp_path / "script.py").write_text(STARTS_IT)
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{tmp_path}"}
+    command = [sys.executable, str(tmp_path / "script.py")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("[3, 3, 4]\n", "")
+
+
 @pytest.fixture
 def scan(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A process group of its own, as a terminal makes it, in which two workers are at work for a long time."""

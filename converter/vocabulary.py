@@ -69,6 +69,7 @@ class Scheme(toml.Entry, frozen=True):
         return self.policy[dimension].unit
 
     def known(self, dimension: str) -> bool:
+        """Has it a unit here?"""
         return dimension in UNITS or dimension in self.dimensions or dimension in self.policy
 
     def unit_written(self, converted: str) -> str | None:
@@ -114,11 +115,22 @@ def vocabulary() -> Vocabulary:
 
 
 @cache
+def schemes() -> tuple[str, ...]:
+    """The names of all schemes."""
+    return tuple(sorted(p.stem for p in data.path("rules/schemes").glob("*.toml")))
+
+
+@cache
+def has_dimension(name: str) -> bool:
+    """Is it pte, pg, or something that every scheme decides (pfn, a policy key)? Raises RulesError."""
+    return all(scheme(s).known(name) for s in schemes())
+
+
+@cache
 def scheme(name: str) -> Scheme:
     """The scheme of that name. Raises InputError where there is none, RulesError where its file is wrong."""
-    known = sorted(p.stem for p in data.path("rules/schemes").glob("*.toml"))
-    if name not in known:
-        raise InputError(f"no scheme {name!r}; there are {', '.join(known)}")
+    if name not in schemes():
+        raise InputError(f"no scheme {name!r}; there are {', '.join(schemes())}")
     path = data.path(f"rules/schemes/{name}.toml")
     loaded = toml.load(path, Scheme)
     for n in vocabulary().names:

@@ -15,8 +15,9 @@ from typing import Any
 from tree_sitter import Language, Node, Query, QueryCursor, QueryError
 
 from converter import data, toml
-from converter.csource.context import Context
+from converter.csource.context import OPERATIONS, Context
 from converter.errors import RulesError
+from converter.vocabulary import has_dimension, vocabulary
 
 LOGIC = "logic"
 
@@ -162,7 +163,22 @@ def rules() -> Rules:
                 raise RulesError(f"{where}: rule {r.id} is already in {seen[r.id]}; give it another id")
             seen[r.id] = where
             loaded.append((r, where))
+            _check(r, where)
     return Rules(loaded, Language(tree_sitter_c.language()))
+
+
+def _check(rule: Rule, where: str) -> None:
+    """Raises RulesError for a word that no use can have: the rule would never apply."""
+    if rule.unit != LOGIC and not has_dimension(rule.unit):
+        raise RulesError(f"{where}: {rule.id}: unit {rule.unit!r}: not pte, pg, pfn, a policy key or {LOGIC}")
+    for name in rule.when.name:
+        if name not in vocabulary().names:
+            raise RulesError(f"{where}: {rule.id}: when.name {name!r}: not in rules/vocabulary.toml")
+    for operation in rule.when.operation:
+        if operation not in OPERATIONS:
+            raise RulesError(
+                f"{where}: {rule.id}: when.operation {operation!r}: not one of {', '.join(sorted(OPERATIONS))}"
+            )
 
 
 class _Inert(toml.Entry, frozen=True):

@@ -28,6 +28,11 @@ _TRANSPARENT = {"likely", "unlikely", "READ_ONCE", "WRITE_ONCE", "WARN_ON", "WAR
                 "BUILD_BUG_ON", "READ_ONCE_NOCHECK", "_AC", "__ALIGN_MASK", "cpu_to_le32", "cpu_to_le64"}  # fmt: skip
 _STOP = {"compound_statement", "function_definition", "translation_unit", "ERROR", "expression_statement"}
 
+OPERATIONS = frozenset(
+    {"align", "argument", "array", "assembler", "convert", "divided", "index", "order", "scale", "scaled-down", "value"}
+    | {*_BINARY.values(), *_CALLS.values(), *_FORMS.values()}
+)
+"""What a use can take part in; align and assembler are read off the text around it, where there is no syntax tree."""
 
 DEEPEST = 64
 """Expressions around a use that are looked at: the parser finds each parent from the root."""

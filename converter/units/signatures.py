@@ -11,6 +11,7 @@ import msgspec
 
 from converter import data, toml
 from converter.errors import RulesError
+from converter.vocabulary import has_dimension
 
 SILENT = ("-", "byte", "scalar", "shift", "byte/none")
 """Units that say only that no count of pages flows here: a quantity with one of them lets nothing through."""
@@ -65,6 +66,9 @@ class Op(_Seeded, frozen=True):
     field: str = ""
     params: tuple[str, ...] = ()
     returns: str = "-"
+
+
+_Signature = Function | Field | Global | Macro | Op
 
 
 class SignatureFile(toml.Entry, frozen=True):
@@ -145,7 +149,8 @@ def signatures(extra: Path | None = None) -> Signatures:
     files = sorted(data.path("rules/signatures").glob("*.toml"))
     for path in [*files, *([extra] if extra else [])]:
         loaded = toml.load(path, SignatureFile)
-        _callables(path, loaded, seeds, relations)
+        _check(path, loaded)
+        _callables(loaded, seeds, relations)
         for f in loaded.field:
             _put(seeds, f"F:{f.struct}.{f.name}", f.unit, f, f"{f.struct}.{f.name}", f.cost)
         for g in loaded.globals:
@@ -156,17 +161,19 @@ def signatures(extra: Path | None = None) -> Signatures:
             for i, unit in enumerate(o.params):
                 _put(seeds, f"P:F:{prefix}/{i}", unit, o, f"parameter {i + 1} of {o.struct}.{o.field}()")
             _put(seeds, f"R:F:{prefix}", o.returns, o, f"the result of {o.struct}.{o.field}()")
-    hints = toml.load(data.path("rules/hints.toml"), HintFile)
+    path = data.path("rules/hints.toml")
+    hints = toml.load(path, HintFile)
     names = []
     for i, h in enumerate(hints.name):
+        _check_unit(h.unit, path, "name", i, h.id)
         seeds["N:" + h.id] = Seed(dimension(h.unit), h.cost, h.why, "rules/hints.toml")
         try:
             names.append((re.compile(h.pattern), "N:" + h.id))
         except re.error as error:
-            where = toml.at(data.path("rules/hints.toml"), "name", i)
-            raise RulesError(f"{where}: {h.id}: {error}") from error
+            raise RulesError(f"{toml.at(path, 'name', i)}: {h.id}: {error}") from error
     types = {}
-    for t in hints.type:
+    for i, t in enumerate(hints.type):
+        _check_unit(t.unit, path, "type", i, t.id)
         seeds["T:" + t.id] = Seed(dimension(t.unit), t.cost, t.why, "rules/hints.toml")
         types[t.type, t.depth] = "T:" + t.id
     for unit in ("pte", "pg"):
@@ -174,8 +181,42 @@ def signatures(extra: Path | None = None) -> Signatures:
     return Signatures(seeds, relations, ops, tuple(names), types)
 
 
+def _check(path: Path, loaded: SignatureFile) -> None:
+    """Raises RulesError for an entry without a name, or with a unit that there is not."""
+    tables: dict[str, tuple[_Signature, ...]] = {
+        "function": loaded.function, "field": loaded.field, "global": loaded.globals,
+        "macro": loaded.macro, "op": loaded.op,
+    }  # fmt: skip
+    for table, entries in tables.items():
+        for number, e in enumerate(entries):
+            names = [getattr(e, key) for key in ("struct", "field", "name") if hasattr(e, key)]
+            if not all(names):
+                raise RulesError(f"{toml.at(path, table, number)}: this {table} has no name")
+            for unit in _units(e):
+                _check_unit(unit, path, table, number, ".".join(names), len(getattr(e, "params", None) or ()))
+
+
+def _check_unit(unit: str, path: Path, table: str, number: int, name: str, parameters: int = 0) -> None:
+    if unit.startswith("=") and table in ("function", "macro"):
+        if unit[1:].isdigit() and int(unit[1:]) < parameters:
+            return
+        what = "must be = and a parameter's number, from 0"
+    elif unit in SILENT or unit == "order" or has_dimension(unit.removeprefix("byte/")):
+        return
+    else:
+        what = "there is no such unit; docs/rules.md lists them"
+    raise RulesError(f"{toml.at(path, table, number)}: {name}: {unit!r}: {what}")
+
+
+def _units(entry: _Signature) -> tuple[str, ...]:
+    if isinstance(entry, Field | Global):
+        return (entry.unit,)
+    own = (entry.unit,) if isinstance(entry, Macro) else ()
+    return (*(entry.params or ()), entry.returns, *own)
+
+
 def _callables(
-    path: Path, loaded: SignatureFile, seeds: dict[str, Seed], relations: dict[str, tuple[tuple[int, int], ...]]
+    loaded: SignatureFile, seeds: dict[str, Seed], relations: dict[str, tuple[tuple[int, int], ...]]
 ) -> None:
     entries: tuple[Function | Macro, ...] = (*loaded.function, *loaded.macro)
     for f in entries:
@@ -185,8 +226,6 @@ def _callables(
         pairs = []
         for i, unit in [*enumerate(f.params or ()), (-1, f.returns)]:
             if unit.startswith("="):
-                if not unit[1:].isdigit():
-                    raise RulesError(f"{path}: {f.name}: unit {unit!r} must be = and a parameter's number")
                 pairs.append((i, int(unit[1:])))
                 unit = "-"
             key = f"P:{f.name}/{i}" if i >= 0 else f"R:{f.name}"

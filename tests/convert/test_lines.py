@@ -25,9 +25,7 @@ def applied(place: Path, path: str, old: bytes, patch: bytes) -> bytes:
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(CONTENT, CONTENT, st.booleans())
-def test_git_applies_a_diff_to_the_new_bytes(
-    tmp_path: Path, old: list[bytes], new: list[bytes], cut: bool
-) -> None:
+def test_git_applies_a_diff_to_the_new_bytes(tmp_path: Path, old: list[bytes], new: list[bytes], cut: bool) -> None:
     if cut and new and new[-1] != b"\n":
         new = [*new[:-1], new[-1].rstrip(b"\r\n")]
     found = between(old, new)

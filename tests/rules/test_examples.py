@@ -25,6 +25,7 @@ SCHEMES = sorted(path.stem for path in (RULES / "schemes").glob("*.toml"))
 
 Table = dict[str, Any]
 
+
 def case(entry: Table, name: str) -> Any:
     return pytest.param(entry, id=name)
 
@@ -122,9 +123,7 @@ def has_error(code: bytes) -> bool:
     return Parser(Language(tree_sitter_c.language())).parse(code).root_node.has_error
 
 
-ASSEMBLER = [
-    pytest.param(e, arch, id=arch) for _, _, e in entries("assembler.toml", "comment") for arch in e["arch"]
-]
+ASSEMBLER = [pytest.param(e, arch, id=arch) for _, _, e in entries("assembler.toml", "comment") for arch in e["arch"]]
 
 
 @pytest.mark.parametrize(("entry", "arch"), ASSEMBLER)

@@ -43,9 +43,7 @@ def run_git(directory: Path, *arguments: str, text: str = "") -> str:
     environment |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_ALLOW_PROTOCOL": "file"}
     identity = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=master"]
     command = ["git", *identity, "-c", "protocol.file.allow=always", *arguments]
-    done = subprocess.run(
-        command, cwd=directory, env=environment, input=text.encode(), capture_output=True, check=True
-    )
+    done = subprocess.run(command, cwd=directory, env=environment, input=text.encode(), capture_output=True, check=True)
     return done.stdout.decode().strip()
 
 

@@ -114,5 +114,5 @@ def test_a_broken_signature_file_is_named_with_its_entry_and_line(pgconv: Run, d
     broken.write_text('[[function]]\nname = "x"\nheader = "a.h"\nwhy = "y"\n\n[[function]]\nnam = "x"\n')
     done = pgconv("scan", demo_tree, "--what-if", broken)
     assert done.returncode == 2
-    assert f"{broken}:6" in done.stderr
+    assert f"{broken}:7: function: Object contains unknown field `nam`" in done.stderr
     assert len(done.stderr.splitlines()) == 1

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cache, partial
 
 import tree_sitter_c
 from tree_sitter import Language, Node, Parser, Tree
 
-from converter.classify.roles import Place, Rules, rules
+from converter.classify.roles import Place, Rules, rules, shared_directory
 from converter.csource import context
 from converter.csource.assembler import comment_start
 from converter.csource.normalise import normalise
@@ -69,6 +70,9 @@ def analyse(path: str, content: bytes, scheme_name: str, inert: str = "") -> Fac
     lines = Lines(content)
     assembler = not path.endswith((".c", ".h"))
     if inert or len(content) > LARGE:
+        if len(content) <= LARGE and shared_directory(os.path.dirname(path)):
+            facts.uses += _shared(content, marks, lines, inert)
+            return facts
         covered = set() if inert else hidden(content, [m.start for m in marks])
         for m in marks:
             if m.word.decode() in vocab:
@@ -80,6 +84,23 @@ def analyse(path: str, content: bytes, scheme_name: str, inert: str = "") -> Fac
     file = _File(path, content, source, lines, facts, scheme_name, assembler)
     file.run(marks)
     return facts
+
+
+def _shared(content: bytes, marks: Iterable[Mark], lines: Lines, place: str) -> Iterator[Use]:
+    """The uses of a header that user space and the kernel include: its text and its definitions are left alone."""
+    source, vocab = Source(content), vocabulary().names
+    for m in marks:
+        name = vocab.get(m.word.decode())
+        if name is None:
+            continue
+        use = _use(m, lines)
+        directive = source.directive_at(m.start)
+        head = _DEFINE.match(source.masked, directive.body, directive.end) if directive is not None else None
+        if not name.family or (head is not None and head[1] in _family()) or source.masked[m.start : m.end] != m.word:
+            use.inert = place
+        else:
+            use.shared = place
+        yield use
 
 
 @cache

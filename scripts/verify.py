@@ -6,13 +6,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
 import time
-import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,46 +38,9 @@ def main() -> int:
             str(Path(sys.executable).with_name("pgconv")), "verify", str(tree), *paths, "--level", level,
             "--keep", str(arguments.keep), "--yes",
         ]  # fmt: skip
-        code = arithmetic(command, arguments.keep) if level == "arithmetic" else subprocess.run(command).returncode
-        worst = max(worst, code)
+        worst = max(worst, subprocess.run(command).returncode)
         print(f"  {time.perf_counter() - start:.0f} s for level {level}\n", flush=True)
     return worst
-
-
-def arithmetic(command: Sequence[str], keep: Path) -> int:
-    """The exit code of level arithmetic, where failures that are known (scripts/known.toml) are shown and count for
-    nothing."""
-    keep.mkdir(parents=True, exist_ok=True)
-    output = keep / "arithmetic.json"
-    code = subprocess.run([*command, "--format", "json", "--output", str(output)]).returncode
-    if code not in (0, 1):
-        return code
-    level = json.loads(output.read_bytes())["levels"][0]
-    print("arithmetic: " + ", ".join(f"{n:,} {outcome}" for outcome, n in level["counts"].items()))
-    for name, value in level["figures"].items():
-        print(f"  {name}: {value:,}")
-    new = 0
-    for item in (i for i in level["items"] if i["outcome"] == "failed"):
-        why = known().get(failure(item["path"], item["what"], item["detail"]))
-        new += why is None
-        print(f"  {'known' if why else 'FAILED'} {item['path']}:{item['line']}: {item['what']}: {why or item['why']}")
-        print("".join(f"    {line}\n" for line in item["detail"].splitlines()), end="")
-    for reason, n in level["not_covered"].items():
-        print(f"  not covered: {n:,} {reason}")
-    for reason, n in level["assumed"].items():
-        print(f"  assumed: {n:,} {reason}")
-    return int(new > 0)
-
-
-def failure(path: str, what: str, detail: str) -> tuple[str, str, str]:
-    """What a failure is known by: not its line, which changes."""
-    return path, what, detail.split("\n", 1)[0].partition("  ->  ")[0]
-
-
-def known() -> dict[tuple[str, str, str], str]:
-    """Failures of the real tree that are understood: why, by path, use and expression."""
-    listed = tomllib.loads((ROOT / "scripts" / "known.toml").read_text(encoding="utf-8"))["known"]
-    return {(k["path"], k["what"], k["expression"]): k["why"] for k in listed}
 
 
 def plan(tree: Path, short: bool) -> Iterator[tuple[str, list[str]]]:

@@ -63,6 +63,13 @@ class Decider:
                 path, use.line, use.col, use.name, use.function or None, status, None, None, None, False, 1.0, None,
                 (Evidence(path, use.line, why),), kind=name.kind, derived=not name.family,
             )  # fmt: skip
+        if use.shared:
+            return Site(
+                path, use.line, use.col, use.name, use.function or None, "logic", None, None, None, False, 1.0, None,
+                (Evidence(path, use.line, f"{use.shared}: user space knows one page size"),), kind=name.kind,
+                missing=f"{use.shared}, which the kernel includes: which size does kernel code mean that uses it?",
+                derived=not name.family,
+            )  # fmt: skip
         v = self._verdict(file, use)
         return self._worded(path, file, use, name, v)
 

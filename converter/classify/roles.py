@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
 
 from tree_sitter import Language, Node, Query, QueryCursor, QueryError
 
@@ -185,6 +184,7 @@ class _Inert(toml.Entry, frozen=True):
     path: str
     why: str
     example: str
+    shared: bool = False  # with the kernel, which includes the files
 
 
 class _InertFile(toml.Entry, frozen=True):
@@ -192,14 +192,26 @@ class _InertFile(toml.Entry, frozen=True):
 
 
 @cache
-def _inert_places() -> tuple[tuple[re.Pattern[str], str], ...]:
-    loaded: Any = toml.load(data.path("rules/inert.toml"), _InertFile)
-    return tuple((re.compile(re.escape(i.path).replace(r"\*", "[^/]*")), i.why) for i in loaded.inert)
+def _inert_places() -> tuple[tuple[re.Pattern[str], _Inert], ...]:
+    loaded = toml.load(data.path("rules/inert.toml"), _InertFile)
+    return tuple((re.compile(re.escape(i.path).replace(r"\*", "[^/]*")), i) for i in loaded.inert)
+
+
+@cache
+def _inert_place(directory: str) -> _Inert | None:
+    parent = directory.rpartition("/")[0]
+    above = _inert_place(parent) if parent else None
+    return above or next((i for place, i in _inert_places() if place.fullmatch(directory)), None)
 
 
 @cache
 def inert_directory(directory: str) -> str:
     """Why nothing in a directory of the tree is kernel code; '' where it is."""
-    parent = directory.rpartition("/")[0]
-    above = inert_directory(parent) if parent else ""
-    return above or next((why for place, why in _inert_places() if place.fullmatch(directory)), "")
+    found = _inert_place(directory)
+    return found.why if found is not None else ""
+
+
+def shared_directory(directory: str) -> bool:
+    """Is it a directory without kernel code whose files the kernel includes all the same?"""
+    found = _inert_place(directory)
+    return found is not None and found.shared

@@ -48,6 +48,7 @@ class Use:
     col: int
     name: str
     inert: str = ""  # why it is inert, if it is
+    shared: str = ""  # what it is a part of that user space reads too, if it is
     defines: bool = False  # the name is being defined or tested here, or stands in the body of a family macro
     node: int | None = None
     function: str = ""

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from converter.classify.record import Site
-from converter.classify.roles import inert_directory
 from converter.tree import Tree
 from converter.verify.kbuild import Build, Config, Workshop, object_of
 from converter.verify.left import Use, header, larger, marked, named, other, reader, undefined, vanishing
@@ -82,9 +81,6 @@ def _judged(use: Use, known: Mapping[tuple[str, int, int, str], Site]) -> Item:
         return Item(use.path, use.line, FAILED, what, "the scan does not know this use", f"column {use.col}")
     if site.status != "inert":
         return Item(use.path, use.line, PASSED, f"{what}: {site.status}")
-    place = inert_directory(os.path.dirname(use.path))
-    if place and use.path.endswith(".h"):
-        return Item(use.path, use.line, PASSED, f"{what}: {place}, which the kernel includes")
     return Item(use.path, use.line, FAILED, what, "the scan takes it for a comment or for user-space code")
 
 

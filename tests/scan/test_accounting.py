@@ -22,6 +22,10 @@ NO_KERNEL_CODE = re.compile(
 )
 
 
+SHARED = re.compile(r"(^|/)include/uapi/")
+"""Headers of the user-space ABI, which the kernel includes."""
+
+
 @dataclass(frozen=True)
 class Case:
     """A tree and its report."""
@@ -111,8 +115,21 @@ def test_only_directories_comments_strings_plain_text_and_namesakes_are_inert(ca
 
 
 def test_directories_without_kernel_code_are_inert(case: Case) -> None:
-    statuses = {s["status"] for path, found in case.sites.items() if NO_KERNEL_CODE.match(path) for s in found}
+    statuses = {
+        s["status"]
+        for path, found in case.sites.items()
+        if NO_KERNEL_CODE.match(path) and not SHARED.search(path)
+        for s in found
+    }
     assert statuses == {"inert"}
+
+
+def test_code_of_headers_that_user_space_reads_too_asks_what_the_kernel_means(kernel_report: dict[str, Any]) -> None:
+    by_place = {(s["path"], s["line"]): s for s in kernel_report["sites"] if SHARED.search(s["path"])}
+    assert {s["status"] for s in by_place.values()} == {"inert", "logic"}
+    (longest,) = (s for (path, _), s in by_place.items() if path == "include/uapi/linux/binfmts.h")
+    assert (longest["status"], longest["unit"]) == ("logic", None)
+    assert "which size does kernel code mean that uses it?" in longest["missing"]
 
 
 def test_a_definition_stands_on_a_preprocessor_line(case: Case) -> None:

@@ -152,7 +152,7 @@ def test_what_is_left_in_assembler_is_found_where_it_is_written(
     ]  # fmt: skip
 
 
-def test_a_use_in_a_header_for_user_space_is_known_as_such(
+def test_a_use_in_a_header_for_user_space_is_known_to_need_a_rewrite(
     place: Path, shop: Workshop, files: Mapping[str, bytes]
 ) -> None:
     (place / "include/uapi/linux").mkdir(parents=True)
@@ -162,7 +162,7 @@ def test_a_use_in_a_header_for_user_space_is_known_as_such(
     changed = {**files, "mm/mremap.c": b"#include <linux/mm.h>\n" + text}
     result = run(shop, open_tree(str(place), None), changed, sites(shop, changed))
     assert [(i.outcome, i.line, i.what) for i in result.items if "/uapi/" in i.path] == [
-        (PASSED, 1, "PAGE_SIZE is left: text of the user-space ABI, which the kernel includes")
+        (PASSED, 1, "PAGE_SIZE is left: logic")
     ]
 
 

@@ -77,16 +77,20 @@ class Conversion:
             prepare_steps(made, self.options.steps, self.report.sites)
         return made
 
+    def scanned(self, path: str) -> Lines:
+        """The lines of a file as scanned. Raises Stale."""
+        return split(read_scanned(self.tree, self._entries[path]))
+
     def lines(self, path: str) -> Lines:
         """The lines of a file as they are before the uses change: as scanned, or as the preparation leaves them.
 
         Raises Stale.
         """
-        data = read_scanned(self.tree, self._entries[path])
+        lines = self.scanned(path)
         file = self.preparation.workspace.files.get(path)
         if file is None:
-            return split(data)
-        if b"".join(file.original) != data:
+            return lines
+        if file.original != lines:
             raise Stale("it has changed since the scan")
         return file.now
 

@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from converter.classify.record import Report, Site
 from converter.convert.message import WIDTH
 from converter.convert.plan import Part
+from converter.convert.stringified import Shown
 from converter.convert.templates import role
+from converter.tree import shown
 from converter.vocabulary import Scheme
 
 _FILES_SHOWN = 100
@@ -21,10 +23,11 @@ _BAR = 40
 
 def body(
     report: Report, chosen: Scheme, sites: Sequence[Site], left: Sequence[Site], parts: Sequence[Part],
-    prepared: Sequence[str], by: Sequence[str], stat: Mapping[str, tuple[int, int]], base: str | None,
+    prepared: Sequence[str], by: Sequence[str], printed: Sequence[Shown], stat: Mapping[str, tuple[int, int]],
+    base: str | None,
 ) -> str:  # fmt: skip
     """The letter's text; `stat` has added and deleted lines by path, `prepared` the subjects of the preparation, `by`
-    what parts the patches."""
+    what parts the patches, `printed` the uses that objects show."""
     pte, pg = (chosen.names["PAGE_SIZE"][u] for u in ("pte", "pg"))
     status = Counter(s.status for s in left)
     first = (
@@ -41,18 +44,14 @@ def body(
         f"Not in the series: {status['logic']} uses where a rename is not enough, and {status['review']} that nothing "
         f"decided. worklist.md lists them with the question that each asks. {_two_sizes(chosen)}"
     )
-    fourth = (
-        "A rename shows at run time in one way: a macro that prints its own argument (#cond, as some assertions do) "
-        "prints the new name. `pgconv verify --level objects` names these texts."
-    )
-    blocks = [textwrap.fill(p, WIDTH) for p in (first, second, third, fourth)]
+    blocks = [textwrap.fill(p, WIDTH) for p in (first, second, third)]
     blocks.append("Roles:\n\n" + "\n".join(_roles(sites)))
     keys = sorted({s.policy_key for s in sites if s.policy and s.policy_key and s.policy_key in chosen.policy})
     if keys:
-        blocks.append(
-            f"Policy in force (scheme {chosen.scheme}): a free choice, the same for every use with its key\n\n"
-            + "\n".join(f"  {k:18} {chosen.policy[k].unit:4} {chosen.policy[k].why}" for k in keys)
-        )
+        rows = (_row(f"  {k:18} {chosen.policy[k].unit:4} ", chosen.policy[k].why) for k in keys)
+        what = f"Policy in force (scheme {chosen.scheme}), free choices that are made once:"
+        blocks.append(what + "\n\n" + "\n".join(rows))
+    blocks.append(_texts(printed))
     if prepared:
         blocks.append("Preparation:\n\n" + "\n".join(f"  {p}" for p in prepared))
     blocks.append(_how(base))
@@ -79,15 +78,35 @@ def _roles(sites: Sequence[Site]) -> list[str]:
     ]
 
 
+def _row(head: str, text: str) -> str:
+    return textwrap.fill(text, WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
+
+
+def _texts(printed: Sequence[Shown]) -> str:
+    """The uses whose new name an object shows: no other byte of an object may change."""
+    if not printed:
+        return "No use stands in an argument that a macro turns into text (#x): no\nobject changes."
+    what = (
+        f"{_counted(len(printed), 'use')} in an argument that a macro turns into text (#x): where it is built in, the "
+        "object says the new name. Nothing else changes in objects:"
+    )
+    lines: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for s in printed:
+        lines[s.path, s.macro].append(s.line)
+    rows = [f"  {shown(path)}:{','.join(map(str, n))} {macro}()" for (path, macro), n in lines.items()]
+    return textwrap.fill(what, WIDTH) + "\n\n" + "\n".join(rows)
+
+
 def _how(base: str | None) -> str:
     at = base[:12] if base else "BASE"
     return (
         "How to check the series:\n\n"
         f"  git checkout {at}\n"
+        "  pgconv explain . PATH:LINE         # why a use takes its unit\n"
+        "  pgconv verify . mm --level objects # builds both, compares objects\n"
         "  git am --empty=drop *.patch\n"
-        "  make defconfig && make mm/   # objects are the same as before\n"
-        f"  git diff --word-diff {at}   # only names after the preparation\n"
-        "  pgconv convert --diff        # nothing is left to rename"
+        f"  git diff --word-diff {at}\n"
+        "  pgconv convert .                   # nothing is left to rename"
     )
 
 

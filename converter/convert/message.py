@@ -15,6 +15,7 @@ from itertools import takewhile
 from converter.classify.record import Site
 from converter.convert.maintainers import REST, Maintainers, addresses
 from converter.convert.plan import Part
+from converter.convert.reasons import reasons
 from converter.convert.templates import Subject, role, subjects, words
 from converter.tree.problems import spelled
 from converter.vocabulary import Scheme
@@ -52,7 +53,8 @@ def prefix(paths: Sequence[str]) -> str:
         parts = [*parts[:-1], *([] if stem in parts[-2:-1] else [stem])] if _by_file(rule, parts) else parts[:-1]
     elif not parts and rule.depth and (stem := _stem(code)):
         parts = [stem]
-    text = rule.prefix + "/".join(_telling(parts)[: rule.depth])
+    told = _telling(parts)[: rule.depth]
+    text = rule.prefix + "/".join(told[-1:] if rule.last else told)
     if text:
         return text.rstrip(": /")
     places = shared.split("/")
@@ -60,7 +62,7 @@ def prefix(paths: Sequence[str]) -> str:
 
 
 def _telling(parts: Sequence[str]) -> list[str]:
-    return [p for p in parts if p not in ("include", "asm", "linux")]
+    return [p for p in parts if p not in ("include", "asm", "linux", "kernel")]
 
 
 def _most(paths: Sequence[str], depth: int, share: float) -> Sequence[str]:
@@ -95,26 +97,36 @@ def mechanical(part: Part, chosen: Scheme, maintainers: Maintainers) -> Letter:
     use = f"use {' and '.join(sorted({r for _, r in names}))}" if part.step else f"use {what} {role(part.role).use}"
     subject = _subject(prefix(part.paths), use, part)
     pairs = [f"  {m} -> {r}: {n}" for (m, r), n in sorted(names.items(), key=lambda x: (-x[1], x[0]))]
-    keys = sorted({s.policy_key for s in sites if s.policy and s.policy_key})
-    policy = [f"Policy {k}: {chosen.policy[k].unit}, {chosen.policy[k].why}." for k in keys if k in chosen.policy]
     guesses = sum(s.status == "review" for s in sites)
     few = f"{_number(len(sites), 'use')} in {_number(len(part.paths), 'file')}:"
     checked = (
-        "Only these names change, and the blanks that keep aligned text in its column. Checked when the patch was "
-        "made: each name stood there as a word of code, outside comments and strings, and on every changed line all "
-        "other words and signs are the same before and after."
+        "Checked: each name stood there as a word of code, and on every changed line all other words and signs are as "
+        "before. Aligned text keeps its column."
     )
     paragraphs = [
         textwrap.fill(" ".join(x for x in (about.what, about.why) if x), WIDTH),
         "" if part.role or part.step else "What they do there:\n\n" + "\n".join(_roles(sites)),
-        *(textwrap.fill(p, WIDTH) for p in policy),
+        *_policies(sites, chosen),
         few + "\n\n" + "\n".join(pairs),
+        "What says so:\n\n" + reasons(sites, WIDTH),
         textwrap.fill(checked, WIDTH),
     ]
     if guesses:
         paragraphs.append(textwrap.fill(f"{guesses} of them are best guesses that a person has to look at.", WIDTH))
     to, cc = recipients(part.paths, maintainers)
     return Letter(subject, "\n\n".join(p for p in paragraphs if p), to, cc)
+
+
+def _policies(sites: Sequence[Site], chosen: Scheme) -> list[str]:
+    """What the policy decided, a paragraph for each of its keys."""
+    count = Counter(s.policy_key for s in sites if s.policy and s.policy_key in chosen.policy)
+    found = []
+    for key, n in sorted((k, n) for k, n in count.items() if k is not None):
+        policy = chosen.policy[key]
+        of = "of all of them" if n == len(sites) else f"of {n} of them"
+        text = f"The unit {of} is a free choice. Policy {key} makes it once, {policy.unit.upper()}: {policy.why}."
+        found.append(textwrap.fill(text, WIDTH))
+    return found
 
 
 def _roles(sites: Sequence[Site]) -> list[str]:

@@ -21,6 +21,7 @@ from converter.convert.maintainers import Maintainers, addresses
 from converter.convert.message import Addresses, Letter, mail, mechanical, prefix, recipients
 from converter.convert.plan import Part, by_path, edits, partition
 from converter.convert.sources import read_any
+from converter.convert.stringified import Shown, stringified
 from converter.convert.templates import words
 from converter.errors import InputError
 from converter.tree import Tree, shown
@@ -84,7 +85,10 @@ def write(conversion: Conversion, directory: Path, by: Sequence[str], author: st
             stat[path] = (stat[path][0] + added, stat[path][1] + deleted)
     base = repository.head(conversion.tree)
     prepared = [p.letter.subject for p in patches[: len(patches) - len(parts)]]
-    text = cover.body(conversion.report, conversion.scheme, conversion.sites, left, parts, prepared, by, stat, base)
+    printed = _printed(conversion)
+    text = cover.body(
+        conversion.report, conversion.scheme, conversion.sites, left, parts, prepared, by, printed, stat, base
+    )
     letter = Letter(f"split PAGE_SIZE by unit (scheme {conversion.scheme.scheme})", text, *_everyone(maintainers))
     date = formatdate(_now(), localtime=True)
     total = len(patches)
@@ -103,6 +107,13 @@ def write(conversion: Conversion, directory: Path, by: Sequence[str], author: st
     except OSError as error:
         raise InputError(f"{directory}: cannot write: {error.strerror or error}; no series was left there") from None
     return Written(total, len(conversion.sites), len({s.path for s in conversion.sites}))
+
+
+def _printed(conversion: Conversion) -> list[Shown]:
+    try:
+        return stringified(conversion.tree, by_path(conversion.sites), conversion.scanned)
+    except Stale as error:
+        raise InputError(f"a file changed while the series was made ({error}); nothing was written") from None
 
 
 def _patches(conversion: Conversion, by: Sequence[str], maintainers: Maintainers) -> tuple[list[_Patch], list[Part]]:

@@ -42,11 +42,13 @@ class _Words(toml.Entry, frozen=True):
 
 
 class Subject(toml.Entry, frozen=True):
-    """How patches to files below `path` begin: `path` becomes `prefix`, then at most `depth` further directories."""
+    """How patches to files below `path` begin: `path` becomes `prefix`, then at most `depth` further directories, or
+    the `last` of these alone."""
 
     path: str
     prefix: str
     depth: int
+    last: bool = False
 
 
 class _Subjects(toml.Entry, frozen=True):

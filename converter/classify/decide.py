@@ -196,9 +196,7 @@ class Decider:
         seed = self._seed(start, v.label)
         if start >= self.graph.first_key and self.graph.keys[start - self.graph.first_key].startswith("X:"):
             return self.rules[self.graph.keys[start - self.graph.first_key][2:]].role
-        return role_of(
-            self.scheme.unit_of(v.label), seed.dimension if seed else "", use.context.operation if use.context else ""
-        )
+        return role_of(self.scheme.unit_of(v.label), seed, use.context.operation if use.context else "")
 
     def _missing(self, use: Use, v: Verdict, status: str, node: int) -> str | None:
         if status == "decided":
@@ -226,20 +224,20 @@ class Decider:
         return node
 
 
-def role_of(unit: str, dimension: str, operation: str) -> str:
+def role_of(unit: str, seed: Seed | None, operation: str) -> str:
     """The role that the unit's source and the operation suggest, where no rule names one."""
-    if dimension in ("pfn", "phys"):
+    if seed is not None and seed.dimension in ("pfn", "phys"):
         return "pfn-phys"
     if unit == "pte":
-        if operation in ("step", "add", "subtract", "multiply", "value", "argument"):
+        if operation in ("step", "add", "subtract", "value", "argument"):
             return "page-table-step"
-        if operation in ("shift-left", "shift-right", "divide"):
+        if operation in ("shift-left", "shift-right", "multiply", "divide"):
             return "vma-offset"
         return "user-abi-align"
     if operation in ("offset", "modulo", "mask", "subtract", "limit"):
         return "in-page-offset"
     if operation in ("shift-left", "shift-right", "divide"):
-        return "cache-index"
+        return (seed.role if seed is not None else "") or "page-array"
     return "alloc-size"
 
 

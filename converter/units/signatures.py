@@ -26,6 +26,7 @@ class Seed:
     why: str
     source: str  # the header it comes from, or the hint
     measure: str = ""  # count or byte, where the signature says which
+    role: str = ""  # of a count that is converted here, where the seed says more than its unit
 
 
 class _Seeded(toml.Entry, frozen=True):
@@ -72,6 +73,7 @@ _Signature = Function | Field | Global | Macro | Op
 
 
 class SignatureFile(toml.Entry, frozen=True):
+    role: str = ""  # of the counts that all of its entries speak of
     function: tuple[Function, ...] = ()
     field: tuple[Field, ...] = ()
     globals: tuple[Global, ...] = msgspec.field(default=(), name="global")
@@ -98,6 +100,7 @@ class TypeHint(toml.Entry, frozen=True):
     why: str
     example: str
     expect: tuple[str | None, ...]
+    role: str = ""  # of a count that is converted to it, or made of it
 
 
 class HintFile(toml.Entry, frozen=True):
@@ -152,7 +155,7 @@ def signatures(extra: Path | None = None) -> Signatures:
         _check(path, loaded)
         _callables(loaded, seeds, relations)
         for f in loaded.field:
-            _put(seeds, f"F:{f.struct}.{f.name}", f.unit, f, f"{f.struct}.{f.name}", f.cost)
+            _put(seeds, f"F:{f.struct}.{f.name}", f.unit, f, f"{f.struct}.{f.name}", f.cost, loaded.role)
         for g in loaded.globals:
             _put(seeds, f"V:{g.name}", g.unit, g, g.name)
         for o in loaded.op:
@@ -174,7 +177,7 @@ def signatures(extra: Path | None = None) -> Signatures:
     types = {}
     for i, t in enumerate(hints.type):
         _check_unit(t.unit, path, "type", i, t.id)
-        seeds["T:" + t.id] = Seed(dimension(t.unit), t.cost, t.why, "rules/hints.toml")
+        seeds["T:" + t.id] = Seed(dimension(t.unit), t.cost, t.why, "rules/hints.toml", role=t.role)
         types[t.type, t.depth] = "T:" + t.id
     for unit in ("pte", "pg"):
         seeds["U:" + unit] = Seed(unit, 0, f"the name says {unit.upper()}", "the scheme's names")
@@ -230,13 +233,17 @@ def _callables(
                 unit = "-"
             key = f"P:{f.name}/{i}" if i >= 0 else f"R:{f.name}"
             what = f"parameter {i + 1} of {f.name}()" if i >= 0 else f"the result of {f.name}()"
-            _put(seeds, key, unit, f, what, f.cost if isinstance(f, Function) else 0)
+            _put(seeds, key, unit, f, what, f.cost if isinstance(f, Function) else 0, loaded.role)
         if pairs:
             relations[f.name] = tuple(pairs)
 
 
-def _put(seeds: dict[str, Seed], key: str, unit: str, entry: _Seeded, what: str, cost: int = 0) -> None:
-    seeds[key] = Seed(dimension(unit), cost, f"{what} is {unit}: {entry.why}", entry.header, _measure(unit))
+def _put(
+    seeds: dict[str, Seed], key: str, unit: str, entry: _Seeded, what: str, cost: int = 0, role: str = ""
+) -> None:
+    measure = _measure(unit)
+    why = f"{what} is {unit}: {entry.why}"
+    seeds[key] = Seed(dimension(unit), cost, why, entry.header, measure, role if measure else "")
 
 
 def _measure(unit: str) -> str:

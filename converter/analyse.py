@@ -105,12 +105,11 @@ def _shared(content: bytes, marks: Iterable[Mark], lines: Lines, place: str) -> 
 
 @cache
 def _converted(scheme_name: str) -> tuple[dict[str, str], re.Pattern[bytes]]:
-    """Converted name -> what it was converted from (of two, the one of the family: PG_ALIGN was PAGE_ALIGN rather than
-    PFN_ALIGN), and a pattern of them."""
+    """Converted name -> what it was converted from, and a pattern of them."""
     vocab = vocabulary().names
     made = {
         new: old
-        for old, units in sorted(scheme(scheme_name).names.items(), key=lambda entry: vocab[entry[0]].family)
+        for old, units in scheme(scheme_name).names.items()
         for new in units.values()
         if new not in vocab and vocab[old].kind != "config"
     }

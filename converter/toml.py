@@ -72,6 +72,11 @@ def at(path: Path, table: str, index: int) -> str:
     return f"{path}:{heads[index] if index < len(heads) else 1}"
 
 
+def at_key(path: Path, table: str, key: str) -> str:
+    """`path:line` of a key of a table, for errors found after loading."""
+    return f"{path}:{_line(path.read_text(encoding='utf-8'), table, None, key, '')}"
+
+
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of all rule entries: a misspelt field is an error, not a rule that never applies."""
 

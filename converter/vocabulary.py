@@ -136,4 +136,10 @@ def scheme(name: str) -> Scheme:
     for n in vocabulary().names:
         if set(loaded.names.get(n, {})) != set(UNITS):
             raise RulesError(f"{path}: [names] must say what {n} becomes as pte and as pg")
+    made: dict[str, str] = {}
+    for old, units in loaded.names.items():
+        for new in set(units.values()):
+            if made.setdefault(new, old) != old:
+                where = toml.at_key(path, "names", old)
+                raise RulesError(f"{where}: {old}: {new} is what {made[new]} becomes; each needs a name of its own")
     return loaded

@@ -51,6 +51,7 @@ ENTRY = "the line on which the entry begins"
         ("signatures/pfn.toml", PARAMETER, 'params = ["pnf"]', ENTRY, "pfn_to_page: 'pnf': there is no such unit"),
         ("signatures/pfn.toml", PARAMETER, 'params = ["=1"]', ENTRY, "'=1': must be = and a parameter's number"),
         ("schemes/pte-pg.toml", 'unit = "pg"', 'unit = "gp"', "gp", "Invalid enum value 'gp'"),
+        ("schemes/pte-pg.toml", "PG_ADDR_ALIGN", "PG_ALIGN", "PFN_ALIGN", "PG_ALIGN is what PAGE_ALIGN becomes"),
         ("vocabulary.toml", 'kind = "shift"', 'kind = "shaft"', "shaft", "PAGE_SHIFT: kind: Invalid enum value 'shaf"),
     ],
 )

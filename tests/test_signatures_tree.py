@@ -34,6 +34,7 @@ def load() -> Iterator[tuple[str, str, Entry]]:
     """(file name, kind, entry) of every seed, in file order."""
     for path in sorted(SIGNATURES.glob("*.toml")):
         document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document.pop("role", None)  # of all entries
         for kind in document:
             for entry in document[kind]:
                 yield path.name, kind, entry

@@ -40,7 +40,7 @@ def run(shop: Workshop, files: Mapping[str, bytes], kernel: Booted) -> Result:
         return Result(LEVEL, (Item("bzImage", 0, FAILED, "the kernel", made.complaint(), made.log[-4000:]),))
     initrd = _initrd(build)
     start = time.perf_counter()
-    console, ended = _boot(image, initrd, kernel)
+    console, ended = run_machine(image, initrd, kernel)
     (build.directory / "console.log").write_text(console, encoding="utf-8", errors="replace")
     figures = (
         ("KiB of bzImage", float(image.stat().st_size >> 10)),
@@ -120,7 +120,7 @@ def _run(*command: str) -> bytes:
     return done.stdout
 
 
-def _boot(image: Path, initrd: Path, kernel: Booted) -> tuple[str, bool]:
+def run_machine(image: Path, initrd: Path, kernel: Booted) -> tuple[str, bool]:
     """What the console said, and whether the machine stopped before the time was over."""
     command = [
         "qemu-system-x86_64", "-accel", "tcg", "-m", kernel.memory, "-smp", "1", "-no-reboot", "-nodefaults",

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from converter import data
+from converter.verify import boot, needs
 from converter.verify.boot import judge
 from converter.verify.needs import builds
 from converter.verify.result import FAILED, PASSED
@@ -55,6 +58,33 @@ def test_no_plan_is_no_proof() -> None:
 def test_a_hang_is_told() -> None:
     console = GOOD.partition("ok 2")[0]
     assert failures(console, ended=False)["reboot"] == f"it hangs: no end after {KERNEL.seconds} s"
+
+
+STUCK = """
+	.long 0x1badb002, 0, -0x1badb002	/* what a multiboot kernel begins with */
+	.globl _start
+_start:	mov $0x3f8, %dx
+	mov $'!', %al
+	out %al, %dx
+1:	jmp 1b
+"""
+
+
+def test_a_machine_that_hangs_is_ended(tmp_path: Path) -> None:
+    missing = needs.missing(["boot"])
+    if missing:
+        reason = f"no {', '.join(p.name for p in missing)}: run `make packages`"
+        pytest.fail(reason) if os.environ.get("PGCONV_REQUIRE_KERNEL") == "1" else pytest.skip(reason)
+    (tmp_path / "stuck.s").write_text(STUCK)
+    image, initrd = tmp_path / "stuck", tmp_path / "initrd"
+    initrd.write_bytes(b"")
+    subprocess.run(["as", "--32", "-o", tmp_path / "stuck.o", tmp_path / "stuck.s"], check=True)
+    subprocess.run(["ld", "-m", "elf_i386", "-Ttext=0x100000", "-o", image, tmp_path / "stuck.o"], check=True)
+    seconds = 10
+    start = time.monotonic()
+    console, ended = boot.run_machine(image, initrd, msgspec.structs.replace(KERNEL, seconds=seconds))
+    assert (console, ended) == ("!", False)
+    assert seconds <= time.monotonic() - start < 6 * seconds
 
 
 def test_a_kernel_that_never_reaches_user_space_fails() -> None:

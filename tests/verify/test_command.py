@@ -33,11 +33,23 @@ def test_nothing_of_the_tree_runs_without_consent(pgconv: Run, linux: Path, tmp_
 
 
 def test_a_conversion_that_changes_nothing_passes(pgconv: Run, linux: Path, tmp_path: Path) -> None:
-    before = {p: p.read_bytes() for p in linux.rglob("*") if p.is_file()}
     done = pgconv("verify", linux, "mm", "arch/x86", "--level", "objects", "--keep", tmp_path / "keep", "--yes")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("objects: 3 passed, 0 failed, 1 not covered\n")
-    assert {p: p.read_bytes() for p in linux.rglob("*") if p.is_file()} == before
+
+
+def test_a_tree_that_may_not_be_written_is_built_and_stays_as_it_was(pgconv: Run, linux: Path, tmp_path: Path) -> None:
+    for path in (linux, *linux.rglob("*")):
+        path.chmod(path.stat().st_mode & ~0o222)
+    before = {p: (s.st_mode, s.st_mtime_ns, s.st_ctime_ns) for p in (linux, *linux.rglob("*")) if (s := p.stat())}
+    levels = [word for level in ("units", "arithmetic", "objects", "split") for word in ("--level", level)]
+    done = pgconv("verify", linux, "mm", "arch/x86", *levels, "--keep", tmp_path / "keep", "--yes")
+    after = {p: (s.st_mode, s.st_mtime_ns, s.st_ctime_ns) for p in (linux, *linux.rglob("*")) if (s := p.stat())}
+    for path in (linux, *linux.rglob("*")):
+        path.chmod(path.stat().st_mode | 0o200)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("passed: units, arithmetic, objects, split\n")
+    assert after == before
 
 
 def series(pgconv: Run, linux: Path, to: Path) -> Path:

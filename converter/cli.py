@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import Annotated
 
@@ -60,6 +61,10 @@ def main() -> None:
         _fail(str(error))
     except typer.Abort:  # a question that was not answered
         _fail("interrupted", EXIT_INTERRUPTED)
+    except OSError as error:  # of --help and --version; what commands write goes through report/output.py
+        if error.errno != errno.ENOSPC:
+            raise
+        _fail(f"standard output: cannot write: {error.strerror}")
     except typer.TyperException as error:
         message = error.format_message()
         if message.startswith("Usage:"):  # a command without arguments that needs some: its help
@@ -73,5 +78,7 @@ def main() -> None:
 
 
 def _fail(message: str, code: int = EXIT_INPUT) -> None:
-    print(f"pgconv: {' '.join(message.split())}", file=sys.stderr)
+    from converter.report.output import say  # brings the formats with it, which an error alone needs
+
+    say(message)
     sys.exit(code)

@@ -31,6 +31,8 @@ def test_a_command_that_needs_another_prints_its_help(pgconv: Run, words: tuple[
         (("scan", "../mm"), "../mm: outside the tree"),
         (("check", "none/"), "none: no file of the tree"),
         (("convert", "none"), "none: no file of the tree"),
+        (("verify", "mm/none.c", "--level", "units"), "mm/none.c: no file of the tree"),
+        (("explain", "mm/none.c:5"), "mm/none.c: no file of the tree"),
         (("scan", "--status", "done"), "--status done: not one of decided, review"),
         (("scan", "--unit", "PTE"), "--unit PTE: not one of pte, pg"),
         (("scan", "--role", "none"), "--role none: not one of "),
@@ -42,6 +44,14 @@ def test_what_is_not_there_is_one_line(pgconv: Run, demo_tree: Path, arguments: 
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert done.stderr.startswith(f"pgconv: {said}")
     assert "Errno" not in done.stderr
+
+
+@pytest.mark.parametrize("words", ["--version", "scan --help", "sim run --list", "rules"])
+def test_a_full_standard_output_is_one_line(pgconv: Run, words: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = pgconv(*words.split(), capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 2
+    assert done.stderr == "pgconv: standard output: cannot write: No space left on device\n"
 
 
 @pytest.mark.parametrize("path", [".", "./", "./mm", "mm/", "mm/mremap.c", "mm/../mm"])

@@ -24,7 +24,7 @@ from converter.commands.common import (
 )
 from converter.errors import EXIT_FOUND
 from converter.report import FORMATS, findings, render
-from converter.report.output import write
+from converter.report.output import write, write_text
 from converter.scan import converted, examine
 from converter.vocabulary import scheme as load_scheme
 
@@ -57,6 +57,9 @@ def check(
         report = run(analysis, chosen)
     sites = tuple(s for s in report.sites if within(s.path, places))
     report = replace(report, sites=sites, summary=summarise(sites))
-    write(output, findings.render(report) if format_ == "text" else render(report, format_))
+    if format_ == "text":
+        write_text(output, findings.render(report))
+    else:
+        write(output, render(report, format_))
     if sites:
         raise typer.Exit(EXIT_FOUND)

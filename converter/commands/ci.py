@@ -10,7 +10,7 @@ import typer
 from converter.commands.common import Jobs, NoCache, Output, SchemeName, choose, progress
 from converter.errors import EXIT_FOUND, InputError
 from converter.report.ci import FORMATS
-from converter.report.output import write
+from converter.report.output import write, write_text
 from converter.tree.cache import open_cache
 from converter.vocabulary import scheme as load_scheme
 
@@ -65,7 +65,7 @@ def ci(
     if suggest:
         write(None, outcome.patches)
     if not suggest or output is not None:
-        write(output, report)
+        (write_text if format_ == "text" else write)(output, report)
     if update and outcome.lowered is not None:
         write(baseline, outcome.lowered.encoded())
     if outcome.judgement.findings:

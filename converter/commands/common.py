@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -72,13 +73,15 @@ def choose(value: str, known: Iterable[str], option: str) -> None:
 
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
-    """A bar on standard error while it is a terminal; nothing otherwise."""
+    """A bar on standard error while it is a terminal; nothing otherwise. Of a path the last part is shown."""
     if not sys.stderr.isatty():
         yield None
         return
     bar = Progress(
-        TextColumn(f"reading {what}"), BarColumn(), DownloadColumn(), console=Console(stderr=True), transient=True
-    )
+        # A name is neither markup nor a format, whatever is in it.
+        TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(),
+        console=Console(stderr=True), transient=True,
+    )  # fmt: skip
     with bar:
-        task = bar.add_task("scan", total=None)
+        task = bar.add_task(f"reading {os.path.basename(os.path.abspath(what))}", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,7 @@ from converter.convert import inplace, repository, series
 from converter.convert.conversion import Conversion, Options
 from converter.convert.plan import BY, DEFAULT, step_macros
 from converter.errors import InputError
-from converter.report.output import write
+from converter.report.output import say, write
 
 
 def convert(
@@ -71,7 +70,7 @@ def convert(
         with progress(source.name) as report_progress:
             decided = decisions(source, cache, not no_cache, scheme, jobs, report_progress)
         for warning in (*decided.report.warnings, *cache.warnings):
-            print(f"pgconv: warning: {warning}", file=sys.stderr)
+            say(f"warning: {warning}")
     # With PATH, a diff is of those files; a series has to build, so it always brings what it needs.
     prepare = output is not None or not prefixes
     options = Options("review" in (include or ()), tuple(step or ()), tuple(p for p in prefixes if p), prepare)
@@ -79,12 +78,12 @@ def convert(
     if output is not None:
         with _stoppable():
             written = series.write(conversion, output, parts, author)
-        print(f"{output}: {written.patches} patches, {written.uses} uses in {written.files} files", file=sys.stderr)
+        say(f"{output}: {written.patches} patches, {written.uses} uses in {written.files} files")
     elif in_place:
         files = conversion.files()
         with _stoppable():
             inplace.write(source, files)
-        print(f"{source.name}: {len(conversion.sites)} uses converted, {len(files)} files changed", file=sys.stderr)
+        say(f"{source.name}: {len(conversion.sites)} uses converted, {len(files)} files changed")
     else:
         write(None, b"".join(f.diff() for f in conversion.files()))
 

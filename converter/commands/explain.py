@@ -8,10 +8,21 @@ from typing import Annotated
 import typer
 
 from converter.classify.record import OPEN, Site, places
-from converter.commands.common import Jobs, NoCache, Output, Revision, SchemeName, TreePath, opened, progress
+from converter.commands.common import (
+    Jobs,
+    NoCache,
+    Output,
+    Revision,
+    SchemeName,
+    TreePath,
+    chosen_paths,
+    opened,
+    progress,
+)
 from converter.errors import InputError
 from converter.report.explain import render
-from converter.report.output import write
+from converter.report.output import write_text
+from converter.report.words import counted
 from converter.scan import Analysis, decide, examine, scan, solved
 from converter.tree.lines import source_lines
 from converter.units.gaps import Gap, Neighbourhood, gaps
@@ -36,8 +47,9 @@ def explain(
     m = _PLACE.match(place or "")
     if m is None:
         raise InputError(f"{place or 'no place'}: name the use as PATH:LINE or PATH:LINE:COL")
-    path, line, col = m.group(1).removeprefix("./"), int(m.group(2)), int(m.group(3) or 0)
+    line, col = int(m.group(2)), int(m.group(3) or 0)
     with opened(tree, rev, not no_cache) as (source, cache):
+        [path] = chosen_paths(source, (m.group(1),))
         with progress(source.name) as report_progress:
             report = scan(source, cache, scheme, jobs, report_progress)
         found = [s for s in report.sites if s.path == path and s.line == line and col in (0, s.col)]
@@ -58,7 +70,7 @@ def explain(
             by_key = {g.key: g for g in gaps(solution, nodes.values())}
             for s in found:
                 missing[s] = _missing(s, nodes, solution, by_key)
-        write(None, "\n".join(render(s, said, missing.get(s, ())) for s in found).encode("utf-8", "surrogateescape"))
+        write_text(None, "\n".join(render(s, said, missing.get(s, ())) for s in found))
 
 
 def gaps_(
@@ -84,7 +96,7 @@ def gaps_(
     width = min(max((len(g.spoken) for g in found[:top]), default=8), 44)
     rows = [f"{g.uses:6}  {g.spoken:{width}}  {g.key}" for g in found[:top]]
     head = f"{len(found):,} quantities without a unit stand near open uses; signatures would reach:"
-    write(output, "\n".join([head, f"{'uses':>6}  {'quantity':{width}}  key", *rows, ""]).encode())
+    write_text(output, "\n".join([head, f"{'uses':>6}  {'quantity':{width}}  key", *rows, ""]))
 
 
 def _open_nodes(analysis: Analysis, sites: tuple[Site, ...], solution: Solution) -> dict[tuple[str, int, int], int]:
@@ -109,5 +121,7 @@ def _missing(
     said = []
     for key, _ in near:
         gap = by_key[key]
-        said.append(f"the unit of {gap.spoken} is unknown; seeding it ({key}) would reach {gap.uses} open uses")
+        said.append(
+            f"the unit of {gap.spoken} is unknown; seeding it ({key}) would reach {counted(gap.uses, 'open use')}"
+        )
     return tuple(said)

@@ -10,7 +10,7 @@ import typer
 from converter.classify.confidence import confidence
 from converter.classify.roles import rules as load_rules
 from converter.commands.common import Output, SchemeName
-from converter.report.output import write
+from converter.report.output import write_text
 from converter.units.signatures import signatures
 from converter.vocabulary import scheme as load_scheme
 
@@ -38,7 +38,7 @@ def rules(
             rows.append(f"{r.id:28} {r.role:19} {r.unit}\n{why}")
         seeds = len(signatures().seeds)
         head = f"{len(rows)} role rules, {seeds:,} seeds; scheme {chosen.scheme} says where a unit is a choice"
-        write(output, "\n".join([head, "", *rows, ""]).encode())
+        write_text(output, "\n".join([head, "", *rows, ""]))
         return
     known = measured.measured()
     kinds = [*known, *(f"rule:{i}" for i in loaded if f"rule:{i}" not in known)]
@@ -48,4 +48,4 @@ def rules(
         rows.append(f"{kind:36} {n:5} {right:5}  {measured.of(kind):.3f}{'' if n else '  (not measured: a prior)'}")
     limits = ", ".join(f"{unit} {share}" for unit, share in sorted(chosen.threshold.items()))
     head = f"{'kind of evidence':36} {'uses':>5} {'right':>5}  confidence"
-    write(output, "\n".join([head, *rows, "", f"decided from a confidence of: {limits}", ""]).encode())
+    write_text(output, "\n".join([head, *rows, "", f"decided from a confidence of: {limits}", ""]))

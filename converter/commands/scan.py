@@ -27,7 +27,7 @@ from converter.commands.common import (
 )
 from converter.errors import InputError
 from converter.report import FORMATS, render
-from converter.report.output import write
+from converter.report.output import write, write_text
 from converter.report.text import show
 from converter.vocabulary import UNITS, vocabulary
 from converter.vocabulary import scheme as load_scheme
@@ -66,7 +66,7 @@ def scan(
     Example: pgconv scan linux/ mm/mremap.c --format gcc
     """
     if show_vocabulary and tree is None:
-        write(output, _vocabulary(scheme).encode())
+        write_text(output, _vocabulary(scheme))
         return
     choose(format_, FORMATS, "--format")
     if status is not None:
@@ -95,10 +95,10 @@ def scan(
             choose(role, sorted({r.role for r in rules().rules.values()} | report.summary["role"].keys()), "--role")
         warnings = cache.warnings
     if show_vocabulary:
-        write(output, f"{_vocabulary(scheme)}\nmacros of {source.name}\n\n{_columns(table(found))}".encode())
+        write_text(output, f"{_vocabulary(scheme)}\nmacros of {source.name}\n\n{_columns(table(found))}")
         return
     if tried is not None:
-        write(output, _difference(report, tried).encode())
+        write_text(output, _difference(report, tried))
         return
     chosen = _restricted(replace(report, warnings=(*report.warnings, *warnings)), places, status, unit, role)
     if format_ == "text" and output is None and sys.stdout.isatty():

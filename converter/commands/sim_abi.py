@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import textwrap
 from typing import Annotated, Any
@@ -11,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from converter.commands import sim_progress
-from converter.commands.sim_text import WIDTH
+from converter.commands.sim_text import WIDTH, print_json, print_lines
 from converter.errors import EXIT_FOUND, InputError
 from converter.mmmodel import abi as oracle
 from converter.mmmodel.abi_compare import Tally
@@ -20,6 +19,7 @@ from converter.mmmodel.abi_model import describe
 from converter.mmmodel.abi_print import c_source, python_source
 from converter.mmmodel.abi_program import OPERATIONS
 from converter.mmmodel.geometry import Geometry, format_size
+from converter.report.output import write
 
 
 def abi(
@@ -43,9 +43,11 @@ def abi(
     if difference is not None:
         difference = oracle.shrink(difference)
     if as_json:
-        print(json.dumps(_as_json(report, difference, sizes), indent=1))
+        print_json(_as_json(report, difference, sizes))
     else:
-        print("\n".join(_lines(report, difference, sizes)))
+        print_lines(_lines(report, difference, sizes))
+        if difference is not None:
+            write(None, _programs(difference).encode())
     if difference is not None:
         raise typer.Exit(EXIT_FOUND)
 
@@ -85,11 +87,14 @@ def _lines(report: oracle.Report, difference: oracle.Difference | None, sizes: t
         "",
         *(f"    {op.process}: {op.name}{op.args}" for op in difference.program),
         "",
-        "---- as a Python script ----",
-        python_source(difference),
-        "---- as a C program ----",
-        c_source(difference),
     ]
+
+
+def _programs(difference: oracle.Difference) -> str:
+    """The difference as programs to run: of code no line may be cut."""
+    return (
+        f"---- as a Python script ----\n{python_source(difference)}\n---- as a C program ----\n{c_source(difference)}\n"
+    )
 
 
 def _answers(tally: Tally) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from converter.commands import sim_smaps
-from converter.commands.sim_text import SIZES_HELP, count, geometries, heading, human, row
+from converter.commands.sim_text import SIZES_HELP, count, geometries, heading, human, print_json, print_lines, row
 from converter.errors import InputError
 from converter.mmmodel import plots
 from converter.mmmodel.footprint import CAUSES, Held, alignment, measure, measure_together, shared_anonymous
@@ -54,9 +53,9 @@ def footprint(
     total = [measure_together(processes, geometry) for geometry in sizes]
     each = [(process, [measure(process, geometry) for geometry in sizes]) for process in processes]
     if as_json:
-        print(json.dumps(_as_json(processes, skipped, sizes, total, each), indent=1))
+        print_json(_as_json(processes, skipped, sizes, total, each))
     else:
-        print("\n".join(_lines(processes, skipped, sizes, total, each)))
+        print_lines(_lines(processes, skipped, sizes, total, each))
     if plot is not None:
         plots.save(draw(_title(processes), each, total), plot)
 

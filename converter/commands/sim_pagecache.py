@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from converter.commands.sim_text import SIZES_HELP, count, geometries, heading, human, row
+from converter.commands.sim_text import SIZES_HELP, count, geometries, heading, human, print_json, print_lines, row
 from converter.mmmodel import plots
 from converter.mmmodel.geometry import Geometry, format_size
 from converter.mmmodel.pagecache_cost import Bucket, Cost, Tree, buckets, cost, walk
@@ -33,9 +32,10 @@ def pagecache(
     tree = walk(directory)
     costs = [cost(tree, geometry) for geometry in sizes]
     found = buckets(tree)
-    print(
-        json.dumps(_as_json(tree, costs, found), indent=1) if as_json else "\n".join(_lines(tree, sizes, costs, found))
-    )
+    if as_json:
+        print_json(_as_json(tree, costs, found))
+    else:
+        print_lines(_lines(tree, sizes, costs, found))
     if plot is not None:
         plots.save(draw(tree, costs, found), plot)
 

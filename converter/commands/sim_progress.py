@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 
 
@@ -17,7 +18,7 @@ def shown(title: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda done: None
         return
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(title, total=total)
+        task = progress.add_task(escape(title), total=total)
         stride = max(1, total // 200)
 
         def update(done: int) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from converter.commands.sim_text import SIZES_HELP, count, geometries
+from converter.commands.sim_text import SIZES_HELP, count, geometries, print_lines
 from converter.errors import InputError
 from converter.mmmodel.footprint import alignment, measure, measure_together
 from converter.mmmodel.geometry import parse_size
@@ -48,4 +48,4 @@ def report(
         output.write_text(page, encoding="utf-8")
     except OSError as error:
         raise InputError(f"{output}: cannot be written: {error.strerror}") from error
-    print(f"{count(len(processes), 'process', 'processes')} and {count(len(tree.sizes), 'file')} measured")
+    print_lines([f"{count(len(processes), 'process', 'processes')} and {count(len(tree.sizes), 'file')} measured"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from converter.commands import sim_progress
-from converter.commands.sim_text import WIDTH, clip, geometries, heading, human, row
+from converter.commands.sim_text import WIDTH, clip, geometries, heading, human, print_json, print_lines, row
 from converter.errors import EXIT_FOUND, InputError
 from converter.mmmodel import plots
 from converter.mmmodel.geometry import Geometry, format_size
@@ -54,7 +53,7 @@ def run(
     Exit code 1 if an expectation fails, 2 if a scenario cannot be read.
     """
     if listing:
-        print("\n".join(_list_lines()))
+        print_lines(_list_lines())
         return
     if not names:
         raise InputError("name a scenario: a file, a directory, or one of `pgconv sim run --list`")
@@ -65,11 +64,11 @@ def run(
         raise InputError(f"--plot draws one scenario, and these are {len(scenarios)}; name one")
     results = [(scenario, _run_all(scenario, _sizes(scenario, pg))) for scenario in scenarios]
     if as_json:
-        print(json.dumps(_as_json(results), indent=1))
+        print_json(_as_json(results))
     elif len(results) == 1:
-        print("\n".join(_lines(*results[0])))
+        print_lines(_lines(*results[0]))
     else:
-        print("\n".join(_overview(results)))
+        print_lines(_overview(results))
     if plot is not None:
         plots.save(_draw(*results[0]), plot)
     if any(each.failures for _, runs in results for each in runs):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from converter.commands.sim_text import WIDTH, clip, human
+from converter.commands.sim_text import WIDTH, clip, human, print_json, print_lines
 from converter.errors import InputError
 from converter.mmmodel import plots
 from converter.mmmodel.footprint import CAUSES
@@ -31,8 +30,10 @@ def show(path: Path, sizes: Sequence[Geometry], as_json: bool, plot: Path | None
         raise InputError(f"{path}: no mapping in it; give a copy of /proc/PID/smaps")
     bounds = [bound(areas, geometry) for geometry in sizes]
     wastes = [waste(areas, geometry) for geometry in sizes]
-    as_text = json.dumps(_as_json(areas, bounds, wastes), indent=1) if as_json else _lines(areas, bounds, wastes)
-    print(as_text)
+    if as_json:
+        print_json(_as_json(areas, bounds, wastes))
+    else:
+        print_lines(_lines(areas, bounds, wastes))
     if plot is not None:
         plots.save(plots.bounds(f"Memory held, as far as {path.name} tells", bounds, _by_label(areas, bounds)), plot)
 
@@ -47,7 +48,7 @@ def _by_label(areas: Sequence[Area], bounds: Sequence[Bounds]) -> dict[str, list
     return dict(sorted(found.items(), key=lambda item: (-item[1][-1].high, item[0])))
 
 
-def _lines(areas: Sequence[Area], bounds: Sequence[Bounds], wastes: Sequence[Waste]) -> str:
+def _lines(areas: Sequence[Area], bounds: Sequence[Bounds], wastes: Sequence[Waste]) -> list[str]:
     exact = sum(each.exact for each in bounds[-1].by_area)
     lines = [
         f"{len(areas)} mappings. smaps counts resident pages but not which they are: bounds,",
@@ -71,7 +72,7 @@ def _lines(areas: Sequence[Area], bounds: Sequence[Bounds], wastes: Sequence[Was
     lines += [_line(label, [_range(each) for each in ranges]) for label, ranges in named[:_ROWS]]
     if len(named) > _ROWS:
         lines.append(f"and {len(named) - _ROWS} more mappings; --json has all")
-    return "\n".join(lines)
+    return lines
 
 
 def _line(label: str, cells: Sequence[str]) -> str:

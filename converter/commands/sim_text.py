@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 
 from converter.errors import InputError
 from converter.mmmodel.geometry import Geometry, format_size
+from converter.report.output import write, write_text
 
 WIDTH = 80
 _CELL = 10
@@ -13,6 +15,16 @@ _FACTOR = 8
 _MOST_SIZES = 4
 
 SIZES_HELP = "PG_SIZEs to put side by side, smallest first."
+
+
+def print_lines(lines: Sequence[str]) -> None:
+    """Text on standard output."""
+    write_text(None, "\n".join([*lines, ""]))
+
+
+def print_json(value: object) -> None:
+    """JSON on standard output."""
+    write(None, json.dumps(value, indent=1).encode() + b"\n")
 
 
 def geometries(sizes: str, levels: int = 4) -> list[Geometry]:

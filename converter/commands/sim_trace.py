@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import typer
 
 from converter.commands import sim_progress
 from converter.commands.sim_footprint import as_record, draw, named_parts, summary, table
-from converter.commands.sim_text import SIZES_HELP, count, geometries, heading, row
+from converter.commands.sim_text import SIZES_HELP, count, geometries, heading, print_json, print_lines, row
 from converter.errors import InputError
 from converter.mmmodel import plots
 from converter.mmmodel.footprint import Held, measure, measure_together
@@ -66,9 +65,9 @@ def trace(
     total = [measure_together(replayed.processes, geometry) for geometry in sizes]
     each = [(process, [measure(process, geometry) for geometry in sizes]) for process in replayed.processes]
     if as_json:
-        print(json.dumps(_as_json(replayed, touch, total, each), indent=1))
+        print_json(_as_json(replayed, touch, total, each))
     else:
-        print("\n".join(_lines(replayed, touch, sizes, total, each)))
+        print_lines(_lines(replayed, touch, sizes, total, each))
     if plot is not None:
         plots.save(draw(f"Memory held by {log.name} when its processes hold most", each, total), plot)
 

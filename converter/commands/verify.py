@@ -8,9 +8,19 @@ from typing import Annotated
 
 import typer
 
-from converter.commands.common import Jobs, NoCache, Output, SchemeName, TreePath, choose, opened, progress
+from converter.commands.common import (
+    Jobs,
+    NoCache,
+    Output,
+    SchemeName,
+    TreePath,
+    choose,
+    chosen_paths,
+    opened,
+    progress,
+)
 from converter.errors import EXIT_FOUND, InputError
-from converter.report.output import write
+from converter.report.output import say, write, write_text
 from converter.vocabulary import scheme as load_scheme
 
 
@@ -50,15 +60,16 @@ def verify(
     for name in levels:
         choose(name, LEVELS, "--level")
         needs.require(name)
-    wanted = tuple(p.strip("/").removeprefix("./") for p in paths or ())
     chosen = load_scheme(scheme)
     with opened(tree, None, not no_cache) as (source, cache), progress(source.name) as report_progress:
+        places = chosen_paths(source, paths)
+        wanted = () if "" in places else places
         asked = Asked(
             source, cache, not no_cache, chosen, wanted, _Consent(yes), series, keep, jobs, report_progress, emit
         )  # fmt: skip
         with Ladder(asked) as ladder:
             results = [LEVELS[name](ladder) for name in levels]
-    write(output, FORMATS[format_](results))
+    (write_text if format_ == "text" else write)(output, FORMATS[format_](results))
     if any(r.failed for r in results):
         raise typer.Exit(EXIT_FOUND)
 
@@ -70,7 +81,7 @@ class _Consent:
         self._given = given
 
     def __call__(self, what: str) -> None:
-        print(f"pgconv: {what}", file=sys.stderr, flush=True)
+        say(what)
         if self._given:
             return
         if not sys.stdin.isatty():

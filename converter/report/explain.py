@@ -32,7 +32,8 @@ def _lines(site: Site, source: SourceLine, missing: tuple[str, ...]) -> Iterator
     if site.replacement and site.status == "decided":
         yield f"  replacement  {site.replacement}"
     if site.rule:
-        yield f"  evidence     {site.rule}, right on {site.confidence:.0%} of the labelled uses"
+        share = f", right on {site.confidence:.0%} of the labelled uses" if site.confidence else ""
+        yield f"  evidence     {site.rule}{share}"
     if site.evidence:
         yield f"why {unit}:" if site.status != "logic" else "one side:"
         yield from _chain(site.evidence, source)

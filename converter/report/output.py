@@ -1,4 +1,4 @@
-"""Where a report goes: standard output, or a file that is replaced as a whole or not at all."""
+"""Where a report goes: standard output, or a file that is replaced as a whole or not at all; and messages."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from converter.errors import InputError
+from converter.report.terminal import fitted
 
 
 def write(path: str | Path | None, content: bytes) -> None:
@@ -28,6 +29,19 @@ def write(path: str | Path | None, content: bytes) -> None:
             _replace(target.resolve(), content)
     except OSError as error:
         raise InputError(f"{path}: cannot write: {error.strerror or error}; what was there is unchanged") from error
+
+
+def write_text(path: str | Path | None, text: str | bytes) -> None:
+    """As write(), for people: lines that end at the edge of the terminal, if it goes to one."""
+    content = text if isinstance(text, bytes) else os.fsencode(text)
+    if path is None or str(path) == "-":
+        content = os.fsencode(fitted(os.fsdecode(content), sys.stdout))
+    write(path, content)
+
+
+def say(message: str) -> None:
+    """A message on standard error, one line that begins with the program's name."""
+    print(fitted(f"pgconv: {' '.join(message.split())}", sys.stderr), file=sys.stderr, flush=True)
 
 
 def _replace(target: Path, content: bytes) -> None:

@@ -1,6 +1,6 @@
 """The report for people: a table by directory and status, what it means, and how to look closer. 80 columns.
 
-`render` is plain text. `show` writes the same lines to a terminal, with colour for what is still open.
+`render` is plain text. `show` writes the same to a terminal, with colour for what is still open.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from rich.text import Text
 
 from converter.classify.record import OPEN, Report, Site
 from converter.report import table, words
+from converter.report.terminal import NARROWEST, fit
 
-WIDTH = 80
 _COUNTS = [max(len(" 23,157"), len(column) + 1) for column in table.COLUMNS]
-_LABEL = WIDTH - sum(_COUNTS)
+_LABEL = NARROWEST - sum(_COUNTS)
 _WARNINGS = 10
 _STYLES = {"decided": "green", "review": "yellow", "logic": "red", "defin.": "dim", "inert": "dim"}
 
@@ -33,10 +33,10 @@ def render(report: Report) -> bytes:
 def show(report: Report, console: Console) -> None:
     """The same on a terminal: rich decides what colours it has."""
     for line in _lines(report):
-        text = Text()
-        for piece, style in line:
-            text.append(words.printable(piece), style)
-        console.print(text, soft_wrap=True)
+        pieces = [(words.printable(piece), style) for piece, style in line]
+        if len(pieces) == 1:  # not a row of the table, whose pieces fit
+            pieces = [("\n".join(fit(pieces[0][0], max(NARROWEST, console.width))), pieces[0][1])]
+        console.print(Text.assemble(*pieces), soft_wrap=True)
 
 
 def _lines(report: Report) -> Iterator[Line]:
@@ -47,7 +47,7 @@ def _lines(report: Report) -> Iterator[Line]:
     yield _row("directory", table.COLUMNS)
     for row in rows:
         yield _row(row.label, map("{:,}".format, row.counts))
-    yield [("-" * WIDTH, "dim")]
+    yield [("-" * NARROWEST, "dim")]
     yield _row(total.label, map("{:,}".format, total.counts))
     yield []
     yield from _meaning(report, family)
@@ -57,7 +57,7 @@ def _lines(report: Report) -> Iterator[Line]:
 
 def _head(report: Report) -> str:
     tree = report.tree
-    revision = f" at {tree['revision']}" if tree["revision"] else ""
+    revision = f" at {words.short(tree['revision'])}" if tree["revision"] else ""
     return f"{tree['name']}{revision}: Linux {tree['kernel']}, {tree['files']:,} files, scheme {report.scheme}"
 
 

@@ -42,6 +42,11 @@ def message(site: Site) -> str:
     return f"{text}; {site.missing}" if site.missing else text
 
 
+def short(name: str) -> str:
+    """A commit id as people write it; the name of a mail as it is."""
+    return name[:12] if len(name) >= 40 and set(name) <= set("0123456789abcdef") else name
+
+
 def counted(number: int, what: str) -> str:
     """ "1 commit", "2,000 commits"."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"

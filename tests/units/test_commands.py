@@ -56,7 +56,11 @@ def test_explain_says_what_would_settle_an_open_use(pgconv: Run, tmp_path: Path)
 
 @pytest.mark.parametrize(
     ("where", "what"),
-    [("mm/nothing.c:1", "no use in that file"), ("nonsense", "PATH:LINE"), ("mm/mremap.c:1", "uses nearby")],
+    [
+        ("mm/nothing.c:1", "nothing.c: no file of the tree"),
+        ("nonsense", "PATH:LINE"),
+        ("mm/mremap.c:1", "uses nearby"),
+    ],
 )
 def test_explain_of_no_use_is_one_line(pgconv: Run, demo_tree: Path, where: str, what: str) -> None:
     done = pgconv("explain", demo_tree, where)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 
 from converter.ci.finding import Judgement
-from converter.report.ci.text import short
-from converter.report.words import printable
+from converter.report.words import printable, short
 
 
 def render(judgement: Judgement) -> bytes:

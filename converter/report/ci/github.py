@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from converter.ci.finding import Finding, Judgement
-from converter.report.ci.text import short
+from converter.report.words import short
 
 _DATA = {"%": "%25", "\r": "%0D", "\n": "%0A"}
 _PROPERTY = _DATA | {":": "%3A", ",": "%2C"}

@@ -7,7 +7,7 @@ import re
 from html import escape
 
 from converter.ci.finding import Finding, Judged, Judgement
-from converter.report.ci.text import short
+from converter.report.words import short
 
 _FORBIDDEN = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 has no way to write, bytes that are no UTF-8 among them."""

@@ -6,8 +6,8 @@ from typing import Any
 
 from converter.ci.finding import Finding, Judgement
 from converter.report import encode
-from converter.report.ci.text import short
 from converter.report.sarif import ROOT, SCHEMA, artifact, step
+from converter.report.words import short
 
 
 def render(judgement: Judgement) -> bytes:

@@ -8,7 +8,7 @@ from itertools import takewhile
 
 from converter.ci.finding import Finding, Judged, Judgement
 from converter.classify.record import Evidence
-from converter.report.words import counted, printable, steps
+from converter.report.words import counted, printable, short, steps
 
 
 def render(judgement: Judgement) -> bytes:
@@ -49,8 +49,3 @@ def _shared(one: Sequence[Evidence], other: Sequence[Evidence]) -> int:
     """Steps that two chains begin with alike; the last of the other is never one."""
     same = takewhile(lambda pair: pair[0] == pair[1], zip(one, other[:-1], strict=False))
     return sum(1 for _ in same)
-
-
-def short(name: str) -> str:
-    """A commit id as people write it; the name of a mail as it is."""
-    return name[:12] if len(name) >= 40 and set(name) <= set("0123456789abcdef") else name

@@ -185,7 +185,7 @@ def _judged(site: Site, pair: Pair | Uncovered, asking: Mapping[tuple[str, int, 
         pair.after.source(), tuple(i.name for i in pair.before.inputs), bindings(pair, asking), demand.unit,
         pair.asked.source() if pair.asked is not None and apart else "", pair.model.bits,
     )  # fmt: skip
-    v = _verdict(
+    v = verdict(
         written.before, written.after, written.inputs, written.bindings, demand.unit, written.asked, written.bits
     )  # fmt: skip
     detail = v.detail
@@ -238,9 +238,10 @@ def known_unit(text: str, owner: str) -> str:
 
 
 @lru_cache(maxsize=20_000)
-def _verdict(
+def verdict(
     before: str, after: str, inputs: tuple[str, ...], bound: Bindings, unit: str, asked: str, bits: int
 ) -> judge.Verdict:
+    """What converter.verify.judge says of two lifted functions, by their sources."""
     reference = _compiled(asked) if asked else None
     pair = _compiled(before), _compiled(after)
     found: judge.Verdict = judge.judge(*pair, inputs, bound, unit, _states(bits), reference)

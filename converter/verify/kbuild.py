@@ -41,8 +41,8 @@ _NAME = "pgconv.name"
 _FLAG = "-ffile-prefix-map="
 _ASKS = "-DPGCONV_ASKS"
 _MAKES = re.compile(r" -c -o (\S+\.o)\b")
-_PLANNED = re.compile(r"(?:^|; |&& )([^\s;&]+ [^;&]* -c -o (\S+\.o) \S+)(?=\s*(?:;|&&|$))", re.M)
-"""A compiler's command in what a dry run says; what kbuild writes down of it is quoted."""
+_PLANNED = re.compile(r"(?:^|; |&& )([^\s;&]+(?: [^;&]*)? -c -o (\S+\.o) \S+)(?=\s*(?:;|&&|$))", re.M)
+"""A compiler's command in what a dry run says, or a copy of it among quotes, which kbuild writes down."""
 _COMMAND = re.compile(r"^(?:saved)?cmd_\S+ := (.*)$", re.M)
 
 
@@ -122,7 +122,7 @@ class Build:
         self.config = config
         self.name = name
         self.log = ""
-        self._planned: dict[str, str] = {}
+        self._planned: dict[str, list[str]] = {}
         self._state, self._files = shop.copy.current, shop.files
         shop.enter(name)
         self._follow()
@@ -186,7 +186,7 @@ class Build:
         """
         targets = sorted({f"{d.rstrip('/')}/" for d in directories})
         made = self.make("-n", *targets, keep_going=True, flags=f" {_ASKS}") if targets else Made(0, "", 0.0)
-        self._planned |= {os.path.normpath(m[2]): m[1] for m in _PLANNED.finditer(made.log)}
+        self._planned |= planned(made.log)
         return {os.path.normpath(m[1]) for m in _MAKES.finditer(made.log)} | self._aloof(directories)
 
     def _aloof(self, directories: Iterable[str]) -> set[str]:
@@ -218,7 +218,7 @@ class Build:
         found = _COMMAND.search(text)
         planned = self._planned.get(object_of(path))
         if found is None:
-            return [w for w in shlex.split(planned) if w != _ASKS] if planned is not None else None
+            return planned
         words = shlex.split(found[1].replace("$(pound)", "#"))
         end = next((i for i, word in enumerate(words) if word.endswith(";")), len(words))
         return [*words[:end], *([words[end].rstrip(";")] if end < len(words) and words[end] != ";" else [])]
@@ -267,6 +267,18 @@ class Build:
 def object_of(path: str) -> str:
     """`mm/mremap.o` of `mm/mremap.c`."""
     return path.rsplit(".", 1)[0] + ".o"
+
+
+def planned(log: str) -> dict[str, list[str]]:
+    """The compiler's command for each object that a dry run would make."""
+    found: dict[str, list[str]] = {}
+    for m in _PLANNED.finditer(log):
+        try:
+            words = shlex.split(m[1])
+        except ValueError:  # the copy begins inside its quotes
+            continue
+        found[os.path.normpath(m[2])] = [w for w in words if w != _ASKS]
+    return found
 
 
 @contextmanager

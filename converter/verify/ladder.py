@@ -14,12 +14,13 @@ from pathlib import Path
 from converter.classify.record import Report
 from converter.convert.conversion import Conversion, Options
 from converter.convert.decisions import Decisions, decisions
+from converter.convert.sources import read_any
 from converter.errors import InputError
 from converter.lift.rewritten import Rewritten
 from converter.scan import Analysis, Progress, examine
 from converter.tree import Tree, open_tree
 from converter.tree.cache import Cache
-from converter.verify import arithmetic, boot, objects, split, units
+from converter.verify import arithmetic, boot, definitions, objects, split, units
 from converter.verify.kbuild import Config, Consent, Workshop, workshop
 from converter.verify.left import vanishing
 from converter.verify.needs import Kernel, builds
@@ -80,6 +81,14 @@ class Ladder:
             return patched(self.asked.tree, self.asked.series)
         return {f.path: f.new for f in Conversion(self.asked.tree, self.decided, Options()).files()}
 
+    @property
+    def prepared(self) -> Mapping[str, bytes]:
+        """The files that define names of the scheme, as the series or the preparation of the conversion leaves them."""
+        if self.asked.series is not None:
+            return self.files
+        made = Conversion(self.asked.tree, self.decided, Options()).preparation.workspace.files
+        return {path: b"".join(file.now) for path, file in made.items()}
+
     @cached_property
     def series(self) -> Mapping[str, Rewritten] | None:
         """The files of the series, each with where what stood in the tree's file stands now."""
@@ -126,7 +135,9 @@ def _arithmetic(ladder: Ladder) -> Result:
     result = arithmetic.run(
         ladder.analysis, ladder.report, asked.scheme, asked.paths, asked.jobs, asked.emit, ladder.series
     )
-    return result.with_items(ladder.lost)
+    after = {p: c for p, c in ladder.prepared.items() if below(p, asked.paths)}
+    before = {p: read_any(asked.tree, p) or b"" for p in after}
+    return result.with_items([*ladder.lost, *definitions.run(before, after, asked.scheme)])
 
 
 def _objects(ladder: Ladder) -> Result:

@@ -56,7 +56,11 @@ def run(
     if prepared.code != 0:
         return Result(LEVEL, (Item("Makefile", 0, FAILED, "make prepare", prepared.complaint(), prepared.log),))
     objects = after.configured(wanted.places) & {object_of(p) for p in wanted.files}
-    built = [p for p in wanted.files if object_of(p) in objects and after.command(p) is not None]
+    configured = [p for p in wanted.files if object_of(p) in objects]
+    unplanned = [p for p in configured if after.command(p) is None]
+    if unplanned:
+        after.make(*map(object_of, unplanned), keep_going=True)
+    built = [p for p in configured if after.command(p) is not None]
     compiled = {shift: _compile_all(after, built, chosen, shift, shop.jobs) for shift in shifts}
     lacking = sorted({c.path for all_ in compiled.values() for c in all_ if c.lacking})
     if lacking:

@@ -13,6 +13,7 @@ from converter.units.solve import Solution
 
 EQUAL = frozenset({
     Edge.ASSIGN, Edge.RETURN, Edge.MEMBER, Edge.PARAMETER, Edge.ARGUMENT, Edge.COUNT, Edge.BOUND, Edge.ADD, Edge.CHOICE,
+    Edge.IDIOM,
 })  # fmt: skip
 """Steps over which a count keeps its unit; that it is merely compared with another does not make the two equal."""
 BESIDE = EQUAL | {Edge.COMPARE}

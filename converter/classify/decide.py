@@ -107,24 +107,25 @@ class Decider:
                     return cost, label
         return FAR, None
 
-    def _start(self, node: int, label: str) -> tuple[int, str]:
-        """How many steps away a label starts, and the key it starts from."""
+    def _start(self, node: int, label: str) -> tuple[list[int], str]:
+        """The kinds of the edges to where a label starts, and the key it starts from."""
         steps, start = self.solution.path(node, label)
-        return len(steps), self.graph.keys[start - self.graph.first_key] if start >= self.graph.first_key else ""
+        key = self.graph.keys[start - self.graph.first_key] if start >= self.graph.first_key else ""
+        return self.graph.edges[steps, 2].tolist(), key
 
     def _rule(self, node: int, label: str) -> str | None:
-        """The role rule that stands at the use itself, if the nearest evidence is one."""
-        steps, key = self._start(node, label)
-        return key[2:] if steps == 1 and key.startswith("X:") else None
+        """The role rule that stands at the use, or at another of its idiom, if the nearest evidence is one."""
+        kinds, key = self._start(node, label)
+        return key[2:] if key.startswith("X:") and all(k == Edge.IDIOM for k in kinds[:-1]) else None
 
     def _kind(self, use: Use, node: int, label: str, cost: int, margin: int) -> str:
         """Units that flow from a signature are one kind of evidence; what a name or a type suggests is another.
 
         A hint says more of a number that is converted than of one that is only rounded or stepped.
         """
-        _, key = self._start(node, label)
+        kinds, key = self._start(node, label)
         if key[:2] in ("N:", "T:"):
-            counted = use.context is not None and use.context.operation in COUNTED
+            counted = kinds[0] == Edge.IDIOM or (use.context is not None and use.context.operation in COUNTED)
             how = _margin(margin) if margin <= CONTESTED else "count" if counted else "granule"
             return f"{'name' if key[0] == 'N' else 'type'}:{key[2:]}:{how}"
         return f"units:{label if label in UNITS else 'policy'}:{_bucket(cost)}:{_margin(margin)}"

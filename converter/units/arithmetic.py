@@ -60,7 +60,9 @@ class Arithmetic(Quantities):
                         Edge.COUNT if form == "shift" else Edge.CHOICE if sign == "-" else Edge.EXTENT
                     )  # PAGE_SHIFT + order
                     self.edge(use, b.node, kind, node)
-                    return Value(b.node if form == "size" else use, constant=a.constant if form == "shift" else None)
+                    if form == "shift":
+                        return Value(use, constant=a.constant)
+                    return Value(b.node if form == "size" else use, granule=use if sign == "+" else None)
                 if sign == "/":
                     return NOTHING
                 if sign == "&" and form == "low":
@@ -76,7 +78,9 @@ class Arithmetic(Quantities):
                 return Value(use, constant=("size", use))  # 1 << PAGE_SHIFT
             return Value(use)
         self.edge(other.node, use, Edge.EXTENT, node)
-        return NOTHING if sign in _COMPARE else Value(other.node, other.type, other.depth)
+        if sign in _COMPARE:
+            return Value(granule=use)
+        return Value(other.node, other.type, other.depth, granule=use if sign == "+" else None)
 
     def _plain(self, sign: str, a: Value, b: Value, node: Node) -> Value:
         """Arithmetic that no family name takes part in."""
@@ -108,6 +112,7 @@ class Arithmetic(Quantities):
         return Value(n, first.type, first.depth)
 
     def _to_count(self, value: Value, use: int, node: Node) -> Value:
+        self.edge(value.granule, use, Edge.IDIOM, node)  # (x + PAGE_SIZE - 1) >> PAGE_SHIFT
         self._operand(use, value)
         self.edge(value.node, use, Edge.BYTES, node)
         return Value(use)
@@ -129,11 +134,12 @@ class Arithmetic(Quantities):
         return Value(n)
 
     def _rounded(self, value: Value, use: int, node: Node) -> Value:
+        self.edge(value.granule, use, Edge.IDIOM, node)  # (x + PAGE_SIZE - 1) & PAGE_MASK
         self._operand(use, value)
         self.edge(value.node, use, Edge.ROUNDED, node)
         n = self.fresh(short(self._str(node)))
         self.edge(n, use, Edge.GRANULE, node)
-        return Value(n, value.type, value.depth)
+        return Value(n, value.type, value.depth, granule=use)
 
     def _split(self, value: Value, use: int, node: Node) -> Value:
         self._operand(use, value)

@@ -34,6 +34,7 @@ class Edge(IntEnum):
     PARAMETER = 19
     CONVERTED = 20
     BOUND = 21
+    IDIOM = 22
 
 
 COST: dict[Edge, int] = {
@@ -59,6 +60,7 @@ COST: dict[Edge, int] = {
     Edge.PARAMETER: 1,
     Edge.CONVERTED: 3,
     Edge.BOUND: 1,
+    Edge.IDIOM: 0,
 }
 
 WHY: dict[Edge, str] = {
@@ -84,4 +86,5 @@ WHY: dict[Edge, str] = {
     Edge.PARAMETER: "is",
     Edge.CONVERTED: "is made bytes by",
     Edge.BOUND: "runs up to",
+    Edge.IDIOM: "is one idiom with",
 }

@@ -215,9 +215,11 @@ class Expressions(Arithmetic):
 
     def _conditional(self, node: Node) -> Value:
         condition = node.child_by_field_name("condition")
-        if condition is not None:
-            self.walk(condition)
+        tested = self.walk(condition) if condition is not None else NOTHING
         sides = [self.walk(c) for f in ("consequence", "alternative") if (c := node.child_by_field_name(f)) is not None]
+        for side in sides:
+            if side.constant is not None:
+                self.edge(tested.granule, side.constant[1], Edge.IDIOM, node)  # x > PAGE_SIZE ? PAGE_SIZE : x
         return self._either(sides, node)
 
     def _assignment(self, node: Node) -> Value:

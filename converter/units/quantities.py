@@ -16,6 +16,7 @@ class Value(NamedTuple):
     type: str = ""
     depth: int = 0
     constant: tuple[str, int] | None = None
+    granule: int | None = None  # the use that has just rounded, raised or bounded it
 
 
 NOTHING = Value()

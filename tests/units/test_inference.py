@@ -37,6 +37,43 @@ unsigned long f(struct vm_area_struct *v, unsigned long more)
     assert units(code) == ["pte"]
 
 
+@pytest.mark.parametrize(
+    "idiom",
+    [
+        "PAGE_ALIGN(len) >> PAGE_SHIFT",
+        "(len & PAGE_MASK) >> PAGE_SHIFT",
+        "(len + PAGE_SIZE - 1) / PAGE_SIZE",
+        "(PAGE_SIZE - 1 + len) >> PAGE_SHIFT",
+        "((len + (PAGE_SIZE - 1)) & PAGE_MASK) >> PAGE_SHIFT",
+    ],
+)
+def test_what_is_rounded_and_then_counted_is_one_idiom(sites: Sites, idiom: str) -> None:
+    code = "void f(unsigned long len, struct vm_area_struct *v) { v->vm_pgoff = %s; }"
+    found = sites(code % idiom)[:-1]  # the last is vm_pgoff
+    assert len(found) > 1
+    assert {(s.unit, s.rule) for s in found} == {("pte", "units:pte:near:alone")}
+
+
+def test_the_bound_of_a_choice_is_the_one_that_was_tested(sites: Sites) -> None:
+    code = "void f(struct folio *o, size_t n) { o->index = (n > PAGE_SIZE ? PAGE_SIZE : n) >> PAGE_SHIFT; }"
+    tested, chosen, _ = sites(code)
+    assert chosen.evidence[0].why == "PAGE_SIZE is one idiom with PAGE_SIZE"
+    assert tested.rule == chosen.rule
+
+
+def test_a_rewrite_is_one_of_the_whole_idiom(sites: Sites) -> None:
+    code = """
+ssize_t f(struct iov_iter *i, struct page **p, size_t n)
+{
+	size_t off;
+	ssize_t ret = iov_iter_get_pages2(i, p, n, 16, &off);
+
+	return (ret + off + PAGE_SIZE - 1) >> PAGE_SHIFT;
+}
+"""
+    assert [s.status for s in sites(code)] == ["logic", "logic"]
+
+
 def test_a_unit_goes_into_a_static_function(units: Units) -> None:
     code = """
 static unsigned long bytes(unsigned long n)

@@ -155,11 +155,14 @@ def right(site: Site, truth: str) -> bool:
 
 
 def calibrate(rows: list[tuple[Site, str]], own: list[tuple[adjudicated.Label, Site]]) -> None:
-    """Store the measured share of each kind of evidence, and the shares of first looks that are its prior."""
+    """Store the measured share of each kind of evidence, and the shares of first looks that are its prior.
+
+    Right is a unit that a rename may take: of EITHER both, by whatever evidence.
+    """
     measured: dict[str, Counter[bool]] = defaultdict(Counter)
     for site, truth in rows:
         if site.rule and site.rule != "none":
-            measured[site.rule][right(site, truth)] += 1
+            measured[site.rule][truth == "EITHER" or right(site, truth)] += 1
     first: dict[str, Counter[bool]] = defaultdict(Counter)
     for label, site in own:
         if label.kind == "definite" and label.first not in ("open", "logic"):

@@ -13,20 +13,21 @@ from converter.errors import EXIT_INPUT, EXIT_INTERRUPTED, InputError
 from converter.lazy import group
 
 COMMANDS = {
-    "scan": "converter.commands.scan:scan",
-    "merge": "converter.commands.merge:merge",
-    "convert": "converter.commands.convert:convert",
-    "explain": "converter.commands.explain:explain",
-    "gaps": "converter.commands.explain:gaps_",
-    "check": "converter.commands.check:check",
-    "verify": "converter.commands.verify:verify",
-    "ci": "converter.commands.ci:ci",
-    "baseline": "converter.commands.baseline:baseline",
-    "report": "converter.commands.report:report",
-    "progress": "converter.commands.progress:progress",
-    "rules": "converter.commands.rules:rules",
-    "sim": "converter.commands.sim:app",
+    "scan": ("converter.commands.scan:scan", "Find every use of the family, and decide PTE or PG."),
+    "merge": ("converter.commands.merge:merge", "Merge the shares of a scan (scan --shard)."),
+    "convert": ("converter.commands.convert:convert", "Rename the decided uses: a diff, a patch series, or in place."),
+    "explain": ("converter.commands.explain:explain", "Say why a use is PTE or PG, step by step."),
+    "gaps": ("converter.commands.explain:gaps_", "List the quantities whose unit would decide most open uses."),
+    "check": ("converter.commands.check:check", "Find unit errors in converted code."),
+    "verify": ("converter.commands.verify:verify", "Prove that the converted tree behaves as before."),
+    "ci": ("converter.commands.ci:ci", "Judge commits or mails: does the family come back?"),
+    "baseline": ("converter.commands.baseline:baseline", "Record what is still to be converted, for ci."),
+    "report": ("converter.commands.report:report", "Write a page on a tree."),
+    "progress": ("converter.commands.progress:progress", "Write a page on a history."),
+    "rules": ("converter.commands.rules:rules", "List the rules, and how often their evidence was right."),
+    "sim": ("converter.commands.sim:app", "Simulate memory with two page sizes."),
 }
+"""Name -> where the command is, and what the list of commands says of it."""
 
 app = typer.Typer(
     cls=group(COMMANDS),

@@ -12,19 +12,19 @@ from typer.main import get_command
 
 
 class Commands(MutableMapping[str, Any]):
-    """Commands by name, made from where their functions (or typer apps) are: `module:attribute`."""
+    """Commands by name, made from where their functions (or typer apps) are, `module:attribute`, and a short help."""
 
-    def __init__(self, places: Mapping[str, str]) -> None:
+    def __init__(self, places: Mapping[str, tuple[str, str]]) -> None:
         self._places = dict(places)
         self._made: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._made:
-            self._made[name] = _command(name, self._places[name])
+            self._made[name] = _command(name, *self._places[name])
         return self._made[name]
 
     def __setitem__(self, name: str, command: Any) -> None:
-        self._places.setdefault(name, "")
+        self._places.setdefault(name, ("", ""))
         self._made[name] = command
 
     def __delitem__(self, name: str) -> None:
@@ -41,7 +41,7 @@ class Commands(MutableMapping[str, Any]):
         return name in self._places
 
 
-def group(places: Mapping[str, str]) -> type[TyperGroup]:
+def group(places: Mapping[str, tuple[str, str]]) -> type[TyperGroup]:
     """The class of a group with the commands at `places`, in that order."""
 
     class Group(TyperGroup):
@@ -55,7 +55,7 @@ def group(places: Mapping[str, str]) -> type[TyperGroup]:
     return Group
 
 
-def _command(name: str, place: str) -> Any:
+def _command(name: str, place: str, short_help: str) -> Any:
     module, _, attribute = place.partition(":")
     found = getattr(import_module(module), attribute)
     if not isinstance(found, typer.Typer):
@@ -63,5 +63,5 @@ def _command(name: str, place: str) -> Any:
         alone.command(name=name)(found)
         found = alone
     made = get_command(found)
-    made.name = name
+    made.name, made.short_help = name, short_help
     return made

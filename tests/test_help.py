@@ -43,6 +43,14 @@ def test_the_help_of_each_command_shows_an_example_within_80_columns(pgconv: Run
     assert [line for line in done.stdout.splitlines() if len(line) > 80] == []
 
 
+@pytest.mark.parametrize("words", [(), ("sim",)])
+def test_the_list_of_commands_says_what_each_does_in_one_whole_line(pgconv: Run, words: tuple[str, ...]) -> None:
+    shown = pgconv(*words, "--help", env={**os.environ, "COLUMNS": "80"}).stdout.partition("Commands:\n")[2]
+    lines = shown.partition("\n\n")[0].splitlines()
+    assert len(lines) > 5
+    assert [line for line in lines if not re.fullmatch(r"  \w+ +\S.*[^.][.?]", line)] == []
+
+
 @pytest.mark.parametrize(
     ("line", "offered"), [("pgconv sc", {"scan"}), ("pgconv sim ab", {"abi"}), ("pgconv check --fo", {"--format"})]
 )

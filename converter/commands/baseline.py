@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from converter.commands.common import Jobs, NoCache, Output, SchemeName, progress
+from converter.commands.common import Jobs, NoCache, Output, Repository, SchemeName, progress
 from converter.errors import InputError
 from converter.report.output import write
 from converter.tree.cache import open_cache
 
 
 def baseline(
-    repository: Annotated[str | None, typer.Argument(help="A git repository of the kernel, bare or not.")] = None,
+    repository: Repository = None,
     rev: Annotated[str, typer.Argument(metavar="REV", help="The revision to count.")] = "HEAD",
     output: Output = None,
     update: Annotated[

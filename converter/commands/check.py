@@ -31,7 +31,9 @@ from converter.vocabulary import scheme as load_scheme
 
 def check(
     tree: TreePath = None,
-    paths: Annotated[list[str] | None, typer.Argument(help="Report only on these files and directories.")] = None,
+    paths: Annotated[
+        list[str] | None, typer.Argument(metavar="PATH", help="Report only on these files and directories.")
+    ] = None,
     rev: Revision = None,
     format_: Annotated[str, typer.Option("--format", help="text, json, jsonl, gcc or sarif.")] = "text",
     output: Output = None,

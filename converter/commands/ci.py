@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from converter.commands.common import Jobs, NoCache, Output, SchemeName, choose, progress
+from converter.commands.common import Jobs, NoCache, Output, Repository, SchemeName, choose, progress
 from converter.errors import EXIT_FOUND, InputError
 from converter.report.ci import FORMATS
 from converter.report.output import write, write_text
@@ -16,7 +16,7 @@ from converter.vocabulary import scheme as load_scheme
 
 
 def ci(
-    repository: Annotated[str | None, typer.Argument(help="A git repository of the kernel, bare or not.")] = None,
+    repository: Repository = None,
     range_: Annotated[str | None, typer.Argument(metavar="RANGE", help="Commits A..B, or one commit.")] = None,
     mbox: Annotated[
         Path | None, typer.Option("--mbox", metavar="FILE", help="Judge the mails of a series, not commits.")

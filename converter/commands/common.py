@@ -16,7 +16,10 @@ from converter.errors import InputError
 from converter.tree import Tree, check_paths, open_tree
 from converter.tree.cache import Cache, open_cache
 
-TreePath = Annotated[str | None, typer.Argument(help="An unpacked kernel tree, or a git repository (bare too).")]
+TreePath = Annotated[
+    str | None, typer.Argument(metavar="TREE", help="An unpacked kernel tree, or a git repository (bare too).")
+]
+Repository = Annotated[str | None, typer.Argument(metavar="REPO", help="A git repository of the kernel, bare or not.")]
 Revision = Annotated[
     str | None, typer.Option("--rev", metavar="REV", help="Read this revision from git, not the files.")
 ]

@@ -20,7 +20,9 @@ from converter.report.output import say, write
 
 def convert(
     tree: TreePath = None,
-    paths: Annotated[list[str] | None, typer.Argument(help="Only these files and directories of the tree.")] = None,
+    paths: Annotated[
+        list[str] | None, typer.Argument(metavar="PATH", help="Only these files and directories of the tree.")
+    ] = None,
     rev: Revision = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="DIR", help="Write a patch series for git am to DIR.")

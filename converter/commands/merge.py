@@ -14,7 +14,9 @@ from converter.vocabulary import scheme as load_scheme
 
 
 def merge(
-    parts: Annotated[list[Path] | None, typer.Argument(help="What scan --shard K/N -o wrote, all N of them.")] = None,
+    parts: Annotated[
+        list[Path] | None, typer.Argument(metavar="PART", help="What scan --shard K/N -o wrote, all N of them.")
+    ] = None,
     format_: Annotated[str, typer.Option("--format", help="text, json, jsonl, gcc or sarif.")] = "text",
     output: Output = None,
 ) -> None:

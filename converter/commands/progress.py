@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from converter.commands.common import Jobs, NoCache, SchemeName
+from converter.commands.common import Jobs, NoCache, Repository, SchemeName
 from converter.commands.common import progress as bar
 from converter.errors import InputError
 from converter.report.output import write
@@ -14,9 +14,7 @@ from converter.tree.cache import open_cache
 
 
 def progress(
-    repository: Annotated[
-        str | None, typer.Argument(metavar="REPO", help="A git repository of the kernel, bare or not.")
-    ] = None,
+    repository: Repository = None,
     revs: Annotated[
         str, typer.Option("--revs", metavar="A..B", help="The history: from A to B, or all up to B.")
     ] = "HEAD",

@@ -36,7 +36,8 @@ from converter.vocabulary import scheme as load_scheme
 def scan(
     tree: TreePath = None,
     paths: Annotated[
-        list[str] | None, typer.Argument(help="Print only these files and directories of the tree.")
+        list[str] | None,
+        typer.Argument(metavar="PATH", help="Print only these files and directories of the tree."),
     ] = None,
     rev: Revision = None,
     format_: Annotated[str, typer.Option("--format", help="text, json, jsonl, gcc or sarif.")] = "text",

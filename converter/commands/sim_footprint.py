@@ -21,7 +21,7 @@ _ROWS = 20
 
 
 def footprint(
-    pids: Annotated[list[int] | None, typer.Argument(metavar="[PID]...", help="More processes.", min=1)] = None,
+    pids: Annotated[list[int] | None, typer.Argument(metavar="PID", help="More processes.", min=1)] = None,
     pid: Annotated[
         list[int] | None, typer.Option("--pid", metavar="PID...", help="Processes to measure.", min=1)
     ] = None,

@@ -36,7 +36,7 @@ _LABELS = {
 def run(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[SCENARIO]...", help="Files, directories of them, or names of shipped scenarios."),
+        typer.Argument(metavar="SCENARIO", help="Files, directories of them, or names of shipped scenarios."),
     ] = None,
     listing: Annotated[bool, typer.Option("--list", help="Show the shipped scenarios.")] = False,
     pg: Annotated[

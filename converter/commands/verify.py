@@ -26,7 +26,9 @@ from converter.vocabulary import scheme as load_scheme
 
 def verify(
     tree: TreePath = None,
-    paths: Annotated[list[str] | None, typer.Argument(help="Only these files and directories of the tree.")] = None,
+    paths: Annotated[
+        list[str] | None, typer.Argument(metavar="PATH", help="Only these files and directories of the tree.")
+    ] = None,
     level: Annotated[
         list[str] | None,
         typer.Option("--level", help="units, arithmetic, objects, split or boot; can be repeated; all by default."),

@@ -34,6 +34,10 @@ def _lines(site: Site, source: SourceLine, missing: tuple[str, ...]) -> Iterator
     if site.rule:
         share = f", right on {site.confidence:.0%} of the labelled uses" if site.confidence else ""
         yield f"  evidence     {site.rule}{share}"
+    if _told(site):
+        yield f"a rename is not enough: {site.evidence[0].why}"
+        yield from (f"  {step.why}" for step in (*site.evidence[1:], *site.against))
+        return
     if site.evidence:
         yield f"why {unit}:" if site.status != "logic" else "one side:"
         yield from _chain(site.evidence, source)
@@ -42,6 +46,11 @@ def _lines(site: Site, source: SourceLine, missing: tuple[str, ...]) -> Iterator
         yield from _chain(site.against, source)
     for line in missing or ((site.missing,) if site.missing else ()):
         yield f"missing: {line}"
+
+
+def _told(site: Site) -> bool:
+    """Is it a rule at the use that asks for a rewrite, and says why in words for each unit?"""
+    return bool(site.evidence) and site.status == "logic" and site.missing == site.evidence[0].why
 
 
 def _chain(steps: tuple[Evidence, ...], source: SourceLine) -> Iterator[str]:

@@ -33,11 +33,23 @@ def test_explain_numbers_the_chain_and_shows_source_lines(
     assert f"replacement  {site['replacement']}" in said
 
 
-def test_explain_shows_both_sides_of_logic(pgconv: Run, demo_tree: Path, demo_sites: list[dict[str, Any]]) -> None:
-    site = next(s for s in demo_sites if s["status"] == "logic")
+def test_explain_shows_both_chains_where_they_meet(
+    pgconv: Run, demo_tree: Path, demo_sites: list[dict[str, Any]]
+) -> None:
+    site = next(s for s in demo_sites if s["status"] == "logic" and s["rule"] == "conflict")
     said = pgconv("explain", demo_tree, place(site)).stdout
     assert "one side:" in said
     assert "the other side:" in said
+    assert f"missing: {site['missing']}" in said
+
+
+def test_explain_says_in_words_what_a_rule_wants_rewritten(
+    pgconv: Run, demo_tree: Path, demo_sites: list[dict[str, Any]]
+) -> None:
+    site = next(s for s in demo_sites if s["status"] == "logic" and s["rule"].startswith("rule:"))
+    said = pgconv("explain", demo_tree, place(site)).stdout
+    assert said.count(site["missing"]) == 1
+    assert f"  {site['evidence'][1]['why']}\n  {site['against'][0]['why']}\n" in said
 
 
 def test_explain_says_what_would_settle_an_open_use(pgconv: Run, tmp_path: Path) -> None:

@@ -166,7 +166,7 @@ def labels(chosen: Scheme) -> dict[str, str]:
 def solved(analysis: Analysis, chosen: Scheme, what_if: Path | None = None, written: bool = True) -> Solution:
     """The units of every quantity of the tree. `written`: believe the scheme's own names where the tree speaks it."""
     w = world(chosen, what_if)
-    graph = link(analysis.paths, analysis.facts, w.known, w.rules)
+    graph = link(analysis.paths, analysis.facts, w.known, w.rules).graph
     return solve(graph, w.label_of, () if written and converted(analysis, chosen) else w.silent)
 
 

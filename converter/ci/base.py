@@ -75,7 +75,7 @@ def make(analysis: Analysis, tree: str, own: World) -> tuple[Base, TypeTable]:
     types = type_table(zip(analysis.paths, map(declares, analysis.facts), strict=True), own)
     blobs = [analysis.digests[path] for path in analysis.paths]
     ledger = Ledger.of(zip(analysis.paths, analysis.facts, strict=True))
-    return Base(tree, blobs, solve_tree(analysis.paths, analysis.facts, types, own), ledger), types
+    return Base(tree, blobs, solve_tree(analysis.paths, analysis.facts, own), ledger), types
 
 
 def type_table(files: Iterable[tuple[str, Declared]], own: World) -> TypeTable:

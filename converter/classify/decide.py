@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from converter.classify.confidence import Confidence
 from converter.classify.contradict import contradicted
@@ -49,9 +50,10 @@ class Decider:
         self.scheme = scheme
         self.names = names
         self.rules = rules
-        self.confidence = confidence
         self._chains: dict[tuple[int, str], tuple[Evidence, ...]] = {}
+        self._starts: dict[tuple[int, str], tuple[list[int], int, str]] = {}
         self._names: dict[int, str] = {}
+        self._measured = cache(confidence.of)
 
     def site(self, file: int, use: Use) -> Site:
         path = self.graph.files[file]
@@ -107,31 +109,36 @@ class Decider:
                     return cost, label
         return FAR, None
 
-    def _start(self, node: int, label: str) -> tuple[list[int], str]:
-        """The kinds of the edges to where a label starts, and the key it starts from."""
-        steps, start = self.solution.path(node, label)
-        key = self.graph.keys[start - self.graph.first_key] if start >= self.graph.first_key else ""
-        return self.graph.edges[steps, 2].tolist(), key
+    def _start(self, node: int, label: str) -> tuple[list[int], int, str]:
+        """The edges to where a label starts, its node and its key."""
+        found = self._starts.get((node, label))
+        if found is None:
+            steps, start = self.solution.path(node, label)
+            key = self.graph.keys[start - self.graph.first_key] if start >= self.graph.first_key else ""
+            found = self._starts[node, label] = steps, start, key
+        return found
 
     def _rule(self, node: int, label: str) -> str | None:
         """The role rule that stands at the use, or at another of its idiom, if the nearest evidence is one."""
-        kinds, key = self._start(node, label)
-        return key[2:] if key.startswith("X:") and all(k == Edge.IDIOM for k in kinds[:-1]) else None
+        steps, _, key = self._start(node, label)
+        kind = self.graph.edges.item
+        return key[2:] if key.startswith("X:") and all(kind(e, 2) == Edge.IDIOM for e in steps[:-1]) else None
 
     def _kind(self, use: Use, node: int, label: str, cost: int, margin: int) -> str:
         """Units that flow from a signature are one kind of evidence; what a name or a type suggests is another.
 
         A hint says more of a number that is converted than of one that is only rounded or stepped.
         """
-        kinds, key = self._start(node, label)
+        steps, _, key = self._start(node, label)
         if key[:2] in ("N:", "T:"):
-            counted = kinds[0] == Edge.IDIOM or (use.context is not None and use.context.operation in COUNTED)
+            idiom = self.graph.edges.item(steps[0], 2) == Edge.IDIOM
+            counted = idiom or (use.context is not None and use.context.operation in COUNTED)
             how = _margin(margin) if margin <= CONTESTED else "count" if counted else "granule"
             return f"{'name' if key[0] == 'N' else 'type'}:{key[2:]}:{how}"
         return f"units:{label if label in UNITS else 'policy'}:{_bucket(cost)}:{_margin(margin)}"
 
     def _worded(self, path: str, file: int, use: Use, name: Name, v: Verdict) -> Site:
-        confidence = self.confidence.of(v.kind)
+        confidence = self._measured(v.kind)
         policy_key = v.label if v.label in self.scheme.policy else None
         unit = self.scheme.unit_of(v.label) if v.label is not None else None
         status = "logic" if v.logic else "review"
@@ -159,18 +166,18 @@ class Decider:
 
     def _chain(self, node: int, label: str) -> tuple[Evidence, ...]:
         """From the use to the seed, one step an edge. Chains that meet share what follows."""
-        graph, parent = self.graph, self.solution.reach[label].parent
+        graph, parent = self.graph, self.solution.reach[label].parent.item
         steps: list[tuple[int, Evidence]] = []
         at = node
         while (chain := self._chains.get((at, label))) is None:
-            edge = int(parent[at])
+            edge = parent(at)
             if edge < 0:
                 seed = self._seed(at, label)
                 chain = () if seed is None else (Evidence(seed.source, 0, seed.why),)
                 break
             a, b, kind, line = graph.edges[edge].tolist()
-            file = int(graph.file_of_edge[edge])
-            why = f"{self._name(a)} {WHY[Edge(kind)]} {self._name(b)}" if kind != Edge.RULE else "the use itself"
+            file = graph.file_of_edge.item(edge)
+            why = f"{self._name(a)} {WHY[kind]} {self._name(b)}" if kind != Edge.RULE else "the use itself"
             steps.append((at, Evidence(graph.files[file] if file >= 0 else "", line, why)))
             at = b if at == a else a
         for at, step in reversed(steps):
@@ -193,10 +200,10 @@ class Decider:
             return None
         if v.label in self.scheme.policy:
             return v.label
-        _, start = self.solution.path(node, v.label)
+        _, start, key = self._start(node, v.label)
         seed = self._seed(start, v.label)
-        if start >= self.graph.first_key and self.graph.keys[start - self.graph.first_key].startswith("X:"):
-            return self.rules[self.graph.keys[start - self.graph.first_key][2:]].role
+        if key.startswith("X:"):
+            return self.rules[key[2:]].role
         return role_of(self.scheme.unit_of(v.label), seed, use.context.operation if use.context else "")
 
     def _missing(self, use: Use, v: Verdict, status: str, node: int) -> str | None:

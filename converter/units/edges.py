@@ -63,7 +63,7 @@ COST: dict[Edge, int] = {
     Edge.IDIOM: 0,
 }
 
-WHY: dict[Edge, str] = {
+WHY: dict[int, str] = {
     Edge.ASSIGN: "is assigned from",
     Edge.COMPARE: "is compared with",
     Edge.ADD: "is added to or subtracted from",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, chain, count
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +48,7 @@ class Graph:
         """What a person would call a node."""
         if node >= self.first_key:
             return spoken(self.keys[node - self.first_key])
-        file = int(np.searchsorted(self.offset, node, side="right")) - 1
+        file = int(np.searchsorted(self.offset, np.int32(node), side="right")) - 1  # of one type: no copy is made
         return self.facts[file].locals[node - int(self.offset[file])]
 
 
@@ -130,73 +132,100 @@ class Types:
         return key
 
 
-def link(paths: Sequence[str], facts: Sequence[Facts], known: Signatures, rules: Mapping[str, Seed]) -> Graph:
+@dataclass(slots=True)
+class Linked:
+    """A graph, and how its files name its keys: `raw` are the keys as files write them, `real` the number of the
+    graph's key that each stands for; file n holds raw_ids[raw_first[n] : raw_first[n + 1]]."""
+
+    graph: Graph
+    raw: list[str]
+    real: Ints
+    raw_first: Ints
+    raw_ids: Ints
+
+
+def link(paths: Sequence[str], facts: Sequence[Facts], known: Signatures, rules: Mapping[str, Seed]) -> Linked:
     """One graph of all files. `rules`: what each role rule speaks for, by id."""
     types = Types(facts, (key for key in known.seeds if key.startswith("F:")))
-    ids: dict[str, int] = {}
-    resolved: dict[str, int] = {}
-    offsets = np.zeros(len(facts) + 1, np.int32)
-    np.cumsum([len(f.locals) for f in facts], out=offsets[1:])
-    first_key = int(offsets[-1])
-    parts: list[Ints] = []
-    file_parts: list[Ints] = []
-    for n, f in enumerate(facts):
-        if not f.keys and not f.edges:
-            continue
-        numbers = np.empty(len(f.keys), np.int32)
-        for i, key in enumerate(f.keys):
-            found = resolved.get(key)
-            if found is None:
-                real = resolve(key, types)
-                found = resolved[key] = ids.setdefault(real, len(ids))
-            numbers[i] = found
-        rows = placed(f, int(offsets[n]), numbers + first_key)
-        parts.append(rows)
-        file_parts.append(np.full(len(rows), n, np.int32))
+    number: dict[str, int] = defaultdict(count().__next__)
+    raw_ids = np.fromiter(map(number.__getitem__, chain.from_iterable(f.keys for f in facts)), np.int32)
+    raw_first = _firsts(len(f.keys) for f in facts)
+    raw = list(number)
+    ids: dict[str, int] = defaultdict(count().__next__)
+    real = np.fromiter(map(ids.__getitem__, [resolve(key, types) for key in raw]), np.int32)
     keys = list(ids)
-    edges = np.concatenate(parts) if parts else np.zeros((0, STRIDE), np.int32)
-    file_of_edge = np.concatenate(file_parts) if file_parts else np.zeros(0, np.int32)
-    seeds: dict[int, list[Seed]] = {}
-    extra: list[tuple[int, int, int, int]] = []
-    for i in range(len(keys)):
-        key = keys[i]
-        node = first_key + i
-        seed = seed_of(key, known, rules)
-        if seed is not None:
-            seeds.setdefault(node, []).append(seed)
-        elif (hint := hint_of(key, types, known)) is not None:
-            target = ids.setdefault(hint, len(ids))
-            if target == len(keys):
-                keys.append(hint)
-                seeds[first_key + target] = [known.seeds[hint]]
-            extra.append((node, first_key + target, int(Edge.TYPE), 0))
-    if extra:
-        edges = np.concatenate([edges, np.array(extra, np.int32)])
-        file_of_edge = np.concatenate([file_of_edge, np.full(len(extra), -1, np.int32)])
-    degree = np.bincount(edges[:, :2].ravel(), minlength=first_key + len(keys)) if len(edges) else np.zeros(1, np.int64)
+    offset = _firsts(len(f.locals) for f in facts)
+    first_key = int(offset[-1])
+    edges = np.frombuffer(b"".join(f.edges for f in facts), np.int32).reshape(-1, STRIDE).copy()
+    counts = [len(f.edges) // STRIDE for f in facts]
+    file_of_edge = np.repeat(np.arange(len(facts), dtype=np.int32), counts)
+    _place(edges, offset[file_of_edge], raw_first[file_of_edge], real[raw_ids] + np.int32(first_key))
+    seeds, hints = _known(keys, ids, first_key, types, known, rules)
+    edges = np.concatenate([edges, hints])
+    file_of_edge = np.concatenate([file_of_edge, np.full(len(hints), -1, np.int32)])
+    degree = np.bincount(edges[:, :2].ravel(), minlength=first_key + len(keys))
     hubs = np.flatnonzero(degree > HUB).astype(np.int32)
     hubs = hubs[hubs >= first_key]
     vague = np.array([first_key + i for i, k in enumerate(keys) if is_vague(k)], np.int32)
     closed = np.union1d(hubs, vague).astype(np.int32)
-    return Graph(list(paths), list(facts), offsets[:-1], keys, first_key, edges, file_of_edge, seeds, closed)
+    graph = Graph(list(paths), list(facts), offset[:-1], keys, first_key, edges, file_of_edge, seeds, closed)
+    return Linked(graph, raw, real, raw_first, raw_ids)
+
+
+def _firsts(lengths: Iterable[int]) -> Ints:
+    """Where each of several runs starts, and the end."""
+    return np.fromiter(accumulate(lengths, initial=0), np.int32)
+
+
+def _known(
+    keys: list[str], ids: dict[str, int], first_key: int, types: Types, known: Signatures, rules: Mapping[str, Seed]
+) -> tuple[dict[int, list[Seed]], Ints]:
+    """What is known of keys, by node, and the edges from fields to the hints of their types; keys of hints that nobody
+    named so far are added."""
+    seeds: dict[int, list[Seed]] = {}
+    edges: list[tuple[int, int, int, int]] = []
+    seeded = {key.rpartition(":")[2] for key in known.seeds}
+    for i, key in enumerate(keys[:]):
+        field = key[0] == "F"
+        if not field and key[0] != "X" and key[key.rfind(":") + 1 :] not in seeded:
+            continue  # nearly all
+        seed = seed_of(key, known, rules)
+        if seed is not None:
+            seeds[first_key + i] = [seed]
+        elif field and (hint := hint_of(key, types, known)):
+            target = ids[hint]
+            if target == len(keys):
+                keys.append(hint)
+                seeds[first_key + target] = [known.seeds[hint]]
+            edges.append((first_key + i, first_key + target, int(Edge.TYPE), 0))
+    return seeds, np.array(edges, np.int32).reshape(-1, STRIDE)
 
 
 def placed(f: Facts, offset: int, nodes: Ints) -> Ints:
     """A file's edges in the numbers of the graph: its own quantities from `offset` on, its keys at `nodes`."""
     rows = np.frombuffer(f.edges, np.int32).reshape(-1, STRIDE).copy()
-    for side in (0, 1):
-        column = rows[:, side]
-        is_key = column < 0
-        column[~is_key] += offset
-        column[is_key] = nodes[-1 - column[is_key]]
+    zero = np.zeros(len(rows), np.int32)
+    _place(rows, zero + np.int32(offset), zero, nodes)
     return rows
+
+
+def _place(rows: Ints, offset: Ints, first: Ints, nodes: Ints) -> None:
+    """Put edges in the numbers of the graph, row by row: a file's own quantities from `offset` on, its keys at
+    nodes[first : ]."""
+    for column in (rows[:, 0], rows[:, 1]):
+        own = column >= 0
+        column[own] += offset[own]
+        keys = ~own
+        column[keys] = nodes[first[keys] - 1 - column[keys]]
 
 
 def resolve(key: str, types: Types) -> str:
     """A raw key with its structs resolved."""
-    if key.startswith("F:"):
+    if "F:" not in key:
+        return key
+    if key[0] == "F":
         return types.field(key)
-    if key[:2] in ("P:", "R:") and key[2:4] == "F:":
+    if key[2:4] == "F:":
         suffix = "/" + key.rpartition("/")[2] if key[0] == "P" else ""
         inner = key[2 : len(key) - len(suffix)]
         return f"{key[:2]}{types.field(inner)}{suffix}"
@@ -205,7 +234,7 @@ def resolve(key: str, types: Types) -> str:
 
 def is_vague(key: str) -> bool:
     """A field of a struct that is not known: nothing flows through it."""
-    return "F:?" in key or "@" in key
+    return "F:?" in key or "F:@" in key
 
 
 def seed_of(key: str, known: Signatures, rules: Mapping[str, Seed]) -> Seed | None:

@@ -39,18 +39,18 @@ class Solution:
 
     def nearest(self, node: int) -> list[tuple[int, str]]:
         """(cost, label) of every label that reaches a node, nearest first."""
-        found = [(int(r.distance[node]), label) for label, r in self.reach.items() if r.distance[node] < FAR]
+        found = [(cost, label) for label, r in self.reach.items() if (cost := r.distance.item(node)) < FAR]
         found.sort()
         return found
 
     def path(self, node: int, label: str) -> tuple[list[int], int]:
         """Edges from the node back to the seed of a label, and the seed's node."""
-        r, e = self.reach[label], self.graph.edges
-        steps = []
-        while (edge := int(r.parent[node])) >= 0:
+        parent, ends = self.reach[label].parent.item, self.graph.edges.item
+        steps: list[int] = []
+        while (edge := parent(node)) >= 0:
             steps.append(edge)
-            a, b = int(e[edge, 0]), int(e[edge, 1])
-            node = b if node == a else a
+            a = ends(edge, 0)
+            node = ends(edge, 1) if node == a else a
         return steps, node
 
 
@@ -102,6 +102,13 @@ class Steps(Protocol):
 def solve(graph: Graph, label_of: Mapping[str, str], silent: Collection[str] = ()) -> Solution:
     """`label_of`: dimension of a seed -> label it counts as ('' for none); the keys in `silent` seed nothing."""
     adjacency = Adjacency.of(graph.edges, costs(graph), graph.size)
+    return Solution(graph, forests(graph, adjacency, label_of, silent))
+
+
+def forests(
+    graph: Graph, adjacency: Adjacency, label_of: Mapping[str, str], silent: Collection[str]
+) -> dict[str, Reach]:
+    """How far each label reaches, over the edges as `adjacency` has them."""
     fixed = np.zeros(graph.size, np.bool_)
     labels: dict[str, list[tuple[int, Seed]]] = {}
     for node, seeds in graph.seeds.items():
@@ -114,10 +121,7 @@ def solve(graph: Graph, label_of: Mapping[str, str], silent: Collection[str] = (
                 continue
             labels.setdefault(label, []).append((node, seed))
     fixed[graph.closed] = True
-    reach = {}
-    for label in sorted(labels):
-        reach[label] = _spread(graph.size, adjacency, labels[label], fixed)
-    return Solution(graph, reach)
+    return {label: _spread(graph.size, adjacency, labels[label], fixed) for label in sorted(labels)}
 
 
 def _spread(size: int, at: Steps, seeds: Iterable[tuple[int, Seed]], closed: NDArray[np.bool_]) -> Reach:
@@ -153,18 +157,20 @@ def grow(reach: Reach, begins: NDArray[np.bool_], at: Steps, closed: NDArray[np.
             waiting = []
             nodes = nodes[(distance[nodes] == level) & (~closed[nodes] | (parent[nodes] < 0))].astype(np.int32)
             others, edges, step = at.steps(nodes)
-            for cost in np.unique(step):
+            open_ = (distance[others] > level + step) & (step <= LIMIT - level) & ~begins[others]
+            others, edges, step = others[open_], edges[open_], step[open_]
+            for cost in np.flatnonzero(np.bincount(step)).tolist():
                 chosen = step == cost
                 targets, by = others[chosen], edges[chosen]
-                better = (distance[targets] > level + cost) & ~begins[targets]
-                if level + cost > LIMIT or not better.any():
-                    continue
+                better = distance[targets] > level + cost  # no cheaper step of this round was
                 targets = targets[better]
+                if not len(targets):
+                    continue
                 distance[targets] = level + cost
                 parent[targets] = by[better]
                 reached.append(targets)
                 if cost == 0:
                     waiting.append(targets)
                 else:
-                    buckets[level + int(cost)].append(targets)
+                    buckets[level + cost].append(targets)
     return reached

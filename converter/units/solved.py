@@ -6,13 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import overload
 
-import numpy as np
-
 from converter.units.facts import Facts
-from converter.units.graph import Graph, Ints, costs, link, resolve
+from converter.units.graph import Graph, Ints, costs, link
 from converter.units.signatures import Seed, Signatures
-from converter.units.solve import Adjacency, Reach, solve
-from converter.units.typetable import TypeTable
+from converter.units.solve import Adjacency, Reach, forests
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +24,9 @@ class World:
 
 @dataclass(slots=True)
 class Solved:
-    """The graph as `link` numbers it, and a forest for each label.
+    """The graph as `link` numbers it with the keys of each file, a forest for each label, and the edges at each node.
 
-    `raw` are the keys as files write them, `real` the number of the graph's key that each stands for; file n holds
-    raw_ids[raw_first[n] : raw_first[n + 1]].
+    `raw`, `real`, `raw_first` and `raw_ids` are those of `Linked`.
     """
 
     graph: Graph
@@ -42,18 +38,13 @@ class Solved:
     raw_ids: Ints
 
 
-def solve_tree(paths: Sequence[str], facts: Sequence[Facts], types: TypeTable, world: World) -> Solved:
+def solve_tree(paths: Sequence[str], facts: Sequence[Facts], world: World) -> Solved:
     """Link and solve a whole tree."""
-    graph = link(paths, facts, world.known, world.rules)
-    solution = solve(graph, world.label_of, world.silent)
-    raw: dict[str, int] = {}
-    ids = [raw.setdefault(key, len(raw)) for f in facts for key in f.keys]
-    first = np.zeros(len(facts) + 1, np.int32)
-    np.cumsum([len(f.keys) for f in facts], out=first[1:])
-    number = {key: i for i, key in enumerate(graph.keys)}
-    real = np.array([number[resolve(key, types.types)] for key in raw], np.int32)
+    linked = link(paths, facts, world.known, world.rules)
+    graph = linked.graph
     adjacency = Adjacency.of(graph.edges, costs(graph), graph.size)
-    return Solved(graph, solution.reach, adjacency, list(raw), real, first, np.array(ids, np.int32))
+    reach = forests(graph, adjacency, world.label_of, world.silent)
+    return Solved(graph, reach, adjacency, linked.raw, linked.real, linked.raw_first, linked.raw_ids)
 
 
 class FactsOf(Sequence[Facts]):

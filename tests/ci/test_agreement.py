@@ -46,7 +46,7 @@ def test_the_judge_decides_as_the_scan_does(analysis: Analysis, capsys: pytest.C
     own = world(SCHEME)
     types = {p: declares(f) for p, f in zip(analysis.paths, analysis.facts, strict=True)}
     facts = dict(zip(analysis.paths, analysis.facts, strict=True))
-    start = solve_tree(analysis.paths, analysis.facts, TypeTable(types, own.known.seeds), own)
+    start = solve_tree(analysis.paths, analysis.facts, own)
     at_hand = FactsOf(len(facts), analysis.facts.__getitem__, {})
     live = Live(start, at_hand, lambda: TypeTable(types, own.known.seeds), own)
     whole = {s.order(): s for s in decide(analysis, SCHEME).sites}

@@ -41,7 +41,7 @@ def facts_of(path: str, pieces: tuple[str, ...]) -> Facts | None:
 
 def from_nothing(files: dict[str, Facts]) -> Solved:
     paths = sorted(files)
-    return solve_tree(paths, [files[p] for p in paths], types_of(files), WORLD)
+    return solve_tree(paths, [files[p] for p in paths], WORLD)
 
 
 def types_of(files: dict[str, Facts]) -> TypeTable:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import email.policy
 import mailbox
 import re
+import stat
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import EmailMessage, Message
 from email.parser import BytesParser
 from pathlib import Path
+from typing import IO
 
 from converter.errors import InputError
 from converter.tree import shown
@@ -40,13 +43,31 @@ class Mail:
 
 def read(path: Path) -> tuple[list[Mail], str | None]:
     """The patches of a series in order, and the base commit that it names. Raises InputError."""
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    raw = _raw(path)
     if not raw.startswith(b"From "):
         raise InputError(f"{path}: not an mbox: its first line does not begin with 'From '")
-    box = mailbox.mbox(path, factory=lambda f: BytesParser(policy=email.policy.default).parse(f), create=False)  # type: ignore[arg-type,return-value]
+    with tempfile.NamedTemporaryFile(prefix="pgconv-") as copy:  # mailbox seeks, and `path` may be a pipe
+        copy.write(raw)
+        copy.flush()
+        box = mailbox.mbox(copy.name, factory=_message, create=False)  # type: ignore[arg-type]
+        return _series(path, box)
+
+
+def _raw(path: Path) -> bytes:
+    """The bytes of a file or a pipe. Raises InputError."""
+    try:
+        if stat.S_ISCHR(path.stat().st_mode):
+            raise InputError(f"{path}: a device, not an mbox")
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _message(file: IO[bytes]) -> Message:
+    return BytesParser(policy=email.policy.default).parse(file)
+
+
+def _series(path: Path, box: mailbox.mbox) -> tuple[list[Mail], str | None]:
     mails, base = [], None
     for number, message in enumerate(box, 1):
         assert isinstance(message, EmailMessage)

@@ -1,0 +1,95 @@
+"""What `pgconv ci` cannot judge, as a bot meets it: one line that says why, exit 2, and nothing on the output."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.ci.conftest import Repo
+from tests.ci.test_history import BAD
+from tests.conftest import Run
+
+MAIL = b"From x Mon Sep 17 00:00:00 2001\nSubject: [PATCH] mm: x\n\n"
+
+
+def refused(done: subprocess.CompletedProcess[str], said: str) -> None:
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert re.fullmatch(r"pgconv: [^\n]+\n", done.stderr), done.stderr
+    assert re.search(said, done.stderr), done.stderr
+
+
+def series(repo: Repo) -> bytes:
+    """A bad commit as a mail; the work tree goes back to the base."""
+    repo.edit("mm: back", "mm/converted.c", BAD)
+    text = repo.git("format-patch", "--stdout", f"{repo.base}..HEAD")
+    repo.git("reset", "-q", "--hard", repo.base)
+    return text.encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda good: b"", "not an mbox"),
+        (lambda good: good[5:], "not an mbox: its first line does not begin with 'From '"),
+        (lambda good: MAIL + b"hello\n", "no patch in it: none of its 1 mails holds a diff"),
+        (lambda good: good[: good.index(b"addr += PAGE_SIZE")], r"mail 1 .*does not apply: corrupt patch"),
+        (lambda good: good.replace(b" \tpte++", b" \tp\xfc++"), "mail 1: line 14 of its body is not utf-8: byte 0xfc"),
+        (lambda good: good.replace(b"mm/converted.c", b"mm/none.c"), "mm/none.c: does not exist"),
+        (
+            lambda good: good.replace(b" \tpte++;", b" \tpte--;"),
+            r"does not apply: hunk 1 of 1 of mm/converted.c \(line 10\): line 13 should be 'pte--;', "
+            r"the file has 'pte\+\+;'",
+        ),
+    ],
+    ids=["empty", "no mbox", "no patch", "cut", "not UTF-8", "no such file", "a hunk that does not fit"],
+)
+def test_a_series_that_cannot_be_judged(
+    repo: Repo, pgconv: Run, tmp_path: Path, make: Callable[[bytes], bytes], said: str
+) -> None:
+    file = tmp_path / "series.mbox"
+    file.write_bytes(make(series(repo)))
+    refused(pgconv("ci", "--mbox", file, repo.root), said)
+
+
+@pytest.mark.parametrize("file", ["/dev/null", "/"])
+def test_what_is_no_file_of_mails(repo: Repo, pgconv: Run, file: str) -> None:
+    refused(pgconv("ci", "--mbox", file, repo.root), "a device, not an mbox|cannot be read: Is a directory")
+
+
+def test_mails_may_come_through_a_pipe(repo: Repo, pgconv: Run) -> None:
+    done = pgconv("ci", "--mbox", "/dev/stdin", repo.root, "--format", "gcc", input=series(repo).decode())
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.startswith("mm/converted.c:13:10: error: new use of PAGE_SIZE")
+
+
+def test_a_history_that_cannot_be_judged(repo: Repo, pgconv: Run, tmp_path: Path) -> None:
+    repo.git("checkout", "-q", "-b", "side")
+    repo.edit("side", "mm/open.c", ("bytes", "octets"))
+    repo.git("checkout", "-q", "master")
+    repo.edit("main", "fs/open.c", ("0, PAGE_SIZE", "1, PAGE_SIZE"))
+    repo.git("merge", "-q", "--no-edit", "side")
+    shallow = tmp_path / "shallow"
+    repo.git("clone", "-q", "--depth", "2", f"file://{repo.root}", str(shallow))
+    refused(pgconv("ci", repo.root, "HEAD"), "a merge commit has 2 parents; name a range")
+    refused(pgconv("ci", repo.root, "HEAD..HEAD^"), "an empty range")
+    refused(pgconv("ci", repo.root, "none..HEAD"), "unknown revision none")
+    refused(pgconv("ci", repo.root / "mm", "HEAD"), "not a git repository")
+    refused(pgconv("ci", shallow, f"{repo.base}..HEAD"), "unknown revision .* the clone is shallow: git fetch --deepen")
+    refused(pgconv("ci", shallow, "HEAD^"), "a shallow clone that lacks the parent of [0-9a-f]{12}: git fetch --deepen")
+    assert pgconv("ci", repo.root, "HEAD^..HEAD").returncode == 0
+
+
+def test_a_baseline_of_another_version(repo: Repo, pgconv: Run, tmp_path: Path) -> None:
+    repo.edit("mm: back", "mm/converted.c", BAD)
+    file = tmp_path / "baseline.json"
+    assert pgconv("baseline", repo.root, "HEAD", "-o", file).returncode == 0
+    kept = {**json.loads(file.read_text()), "schema": "pgconv.baseline/2"}
+    file.write_text(json.dumps(kept))
+    refused(pgconv("ci", repo.root, "HEAD", "--baseline", file), "a baseline of version pgconv.baseline/2, not")
+    refused(pgconv("baseline", repo.root, "HEAD", "-o", file, "--update"), "make it anew with pgconv baseline")
+    assert json.loads(file.read_text()) == kept

@@ -1,5 +1,5 @@
-"""Level objects on the real tree: three files, and the trap of x86's own PTE_SHIFT. Builds where `make verify` does, so
-that it costs little after it."""
+"""Level objects on the real tree: three files, the trap of x86's own PTE_SHIFT, and the steps that copy functions of
+headers. Builds where `make verify` does, so that it costs little after it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from converter.convert.conversion import Conversion, Options
-from converter.convert.decisions import decisions
+from converter.convert.decisions import Decisions, decisions
 from converter.tree import Tree, open_tree
 from converter.tree.cache import open_cache
 from converter.verify import objects
@@ -21,6 +21,9 @@ from tests.verify.conftest import CONFIG, builds_or_skip
 
 FILES = ("mm/mremap.c", "mm/memory.c", "arch/x86/mm/pat/set_memory.c")
 HEADER = "arch/x86/include/asm/pgtable.h"
+NUMBERED = ("mm/readahead.c", "fs/iomap/buffered-io.c")
+"""Their objects hold the numbers of lines of pagemap.h, from BUG_ON() in readahead_page() and its like."""
+PAGEMAP = "include/linux/pagemap.h"
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +33,20 @@ def tree(kernel: Path) -> Tree:
 
 
 @pytest.fixture(scope="module")
-def files(tree: Tree) -> Mapping[str, bytes]:
+def decided(tree: Tree) -> Decisions:
     with open_cache() as cache:
-        decided = decisions(tree, cache, True, "pte-pg")
+        return decisions(tree, cache, True, "pte-pg")
+
+
+@pytest.fixture(scope="module")
+def files(tree: Tree, decided: Decisions) -> Mapping[str, bytes]:
     return {f.path: f.new for f in Conversion(tree, decided, Options()).files()}
+
+
+@pytest.fixture(scope="module")
+def stepped(tree: Tree, decided: Decisions) -> Mapping[str, bytes]:
+    options = Options(steps=("linear-pte-index",))
+    return {f.path: f.new for f in Conversion(tree, decided, options).files()}
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +72,21 @@ def test_x86_s_own_pte_shift_left_in_is_caught(
     result = objects.run(shop, tree, {**files, HEADER: trap}, FILES, CONFIG, renames)
     failed = {i.path: i.why for i in result.items if i.outcome == FAILED}
     assert "differs: " in failed["arch/x86/mm/pat/set_memory.c"]
+
+
+def test_a_copied_function_changes_no_object(
+    shop: Workshop, tree: Tree, stepped: Mapping[str, bytes], renames: Renames
+) -> None:
+    assert b" linear_pte_index(" in stepped[PAGEMAP]
+    result = objects.run(shop, tree, stepped, NUMBERED, CONFIG, renames)
+    assert [(i.path, i.outcome) for i in result.items] == [(path, PASSED) for path in sorted(NUMBERED)]
+
+
+def test_a_copy_beside_its_original_would_change_objects(
+    shop: Workshop, tree: Tree, stepped: Mapping[str, bytes], renames: Renames
+) -> None:
+    original = b"static inline pgoff_t linear_page_index("
+    beside = stepped[PAGEMAP].replace(original, b"\n" * 15 + original)
+    assert beside != stepped[PAGEMAP]
+    result = objects.run(shop, tree, {**stepped, PAGEMAP: beside}, NUMBERED, CONFIG, renames)
+    assert [(i.path, i.outcome) for i in result.items] == [(path, FAILED) for path in sorted(NUMBERED)]

@@ -19,10 +19,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from scripts.series_build import build
+from scripts.series_build import build, prepares
+from scripts.series_tokens import check_tokens
 
 ROOT = Path(__file__).resolve().parent.parent
-WHO = ["-c", "user.name=pgconv series", "-c", "user.email=series@example.org"]
+WHO = ["-c", "user.name=pgconv series", "-c", "user.email=series@example.org", "-c", "gc.auto=0"]
 SIGNOFF = "pgconv series <series@example.org>"
 CONVERT_SECONDS = 20
 _FINDING = re.compile(r"^[^:]*:\d*:? ?(ERROR|WARNING):(\w+):", re.M)
@@ -30,7 +31,8 @@ _HUNK = re.compile(rb"^@@ -(\S+) \+(\S+) @@")
 
 
 def main() -> int:
-    """Exit code 0 when every patch applies and checkpatch finds nothing new, else 1."""
+    """Exit code 0 when every patch applies, those that rename change names alone, a second conversion changes nothing
+    and checkpatch finds nothing new; else 1."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--version", default="6.12", help="kernel below .kernel/")
     parser.add_argument("--sample", type=int, metavar="N", help="checkpatch on N patches, evenly spaced; default: all")
@@ -57,9 +59,10 @@ def main() -> int:
         applied = int(output("git", "rev-list", "--count", "origin/master..HEAD", cwd=clone))
         print(f"{applied} of {len(files)} patches applied; largest:", *largest(files))
         print(output("git", "diff", "--shortstat", "origin/master", cwd=clone).strip())
-        differ = build(tree, clone, work / "objects") if arguments.build else 0
-        new = check(files, arguments.sample, clone)
-        return 0 if applied == len(files) and not new and not differ else 1
+        wrong = len(files) - applied + check_tokens(clone, last_preparation(clone)) + convert_again(clone)
+        wrong += build(tree, clone, work / "objects") if arguments.build else 0
+        wrong += check(files, arguments.sample, clone)
+        return 1 if wrong else 0
     except subprocess.CalledProcessError as error:
         print(f"failed: {' '.join(map(str, error.cmd))[:200]}\n{(error.stderr or b'')[-2000:]!r}", file=sys.stderr)
         return 1
@@ -77,8 +80,8 @@ def output(*command: object, cwd: Path) -> str:
     return run(*command, cwd=cwd).stdout.decode()
 
 
-def pgconv(*arguments: object) -> None:
-    run(Path(sys.executable).with_name("pgconv"), *arguments)
+def pgconv(*arguments: object) -> bytes:
+    return run(Path(sys.executable).with_name("pgconv"), *arguments).stdout
 
 
 def timed(what: str, work: Callable[[], object]) -> None:
@@ -92,9 +95,24 @@ def timed(what: str, work: Callable[[], object]) -> None:
 def commit(tree: Path, repository: Path) -> None:
     """A bare repository with the tree's files as one commit. Debian's .gitignore ends in `/*`, so all are forced."""
     run("git", "init", "--quiet", "--bare", "-b", "master", repository)
-    here = ["git", *WHO, f"--git-dir={repository}", f"--work-tree={tree}", "-c", "core.bare=false", "-c", "gc.auto=0"]
+    here = ["git", *WHO, f"--git-dir={repository}", f"--work-tree={tree}", "-c", "core.bare=false"]
     run(*here, "add", "-Af", ".", cwd=tree)
     run(*here, "commit", "--quiet", "-m", f"{tree.name}", cwd=tree)
+
+
+def last_preparation(clone: Path) -> str:
+    """The commit before the first patch that renames uses."""
+    commits = output("git", "log", "--reverse", "--format=%H %s", "origin/master..HEAD", cwd=clone).splitlines()
+    return next(c for c in reversed(commits) if prepares(c)).split()[0] if prepares(commits[0]) else "origin/master"
+
+
+def convert_again(clone: Path) -> int:
+    """The number of files that a scan and a conversion of the converted tree change."""
+    left: list[bytes] = []
+    timed("scan and convert once more", lambda: left.extend(pgconv("convert", clone, "--diff").split(b"\n")))
+    changed = sum(line.startswith(b"diff --git ") for line in left)
+    print(f"converting what is converted changes {changed} files", flush=True)
+    return changed
 
 
 def largest(files: list[Path]) -> list[str]:

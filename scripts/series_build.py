@@ -63,7 +63,7 @@ def build(tree: Path, clone: Path, keep: Path) -> int:
             start = time.perf_counter()
             now = make(shop, config, files)
             differing = now.differing(before)
-            failed += not now.image or (_prepares(subject) and bool(differing))
+            failed += not now.image or (prepares(subject) and bool(differing))
             same = len(before.objects.keys() & now.objects.keys()) - len(differing)
             print(
                 f"  {name} {subject[:50]}: {IMAGE} {_said(before, now)}, {same} of {len(before.objects)} objects the "
@@ -81,7 +81,7 @@ def states(clone: Path) -> Iterator[tuple[str, str, dict[str, bytes]]]:
     for number, commit in enumerate(commits, 1):
         subject = _git(clone, "show", "-s", "--format=%s", commit).decode().strip()
         last = number == len(commits)
-        if not (number <= FIRST or _prepares(subject) or last):
+        if not (number <= FIRST or prepares(subject) or last):
             continue
         since = "origin/master" if last else f"{commit}~"
         changed = _git(clone, "diff", "--name-only", "-z", since, commit).decode("utf-8", "surrogateescape")
@@ -91,7 +91,7 @@ def states(clone: Path) -> Iterator[tuple[str, str, dict[str, bytes]]]:
             yield f"{number:04d}", subject, dict(files)
 
 
-def _prepares(subject: str) -> bool:
+def prepares(subject: str) -> bool:
     """Is the patch one that prepares the names, and renames no use?"""
     return " use " not in subject
 

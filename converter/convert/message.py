@@ -45,8 +45,12 @@ def prefix(paths: Sequence[str]) -> str:
     code = _most(outside, 0, 0.0)
     if code[0].startswith(_COLLECTIONS):
         code = _most(code, 1, 0.5)
+    ruled = {p: _rule([p]) for p in code}
+    ((most, n),) = Counter(ruled.values()).most_common(1)
+    if 2 * n > len(code):
+        code = [p for p, rule in ruled.items() if rule == most]
+    rule = _rule(code)
     shared = os.path.commonpath(code)
-    rule = next(s for s in subjects() if (shared + "/").startswith(s.path))
     parts = [p for p in shared[len(rule.path) :].split("/") if p]
     if parts and len(code) == 1:
         stem = os.path.basename(code[0]).split(".")[0]
@@ -59,6 +63,11 @@ def prefix(paths: Sequence[str]) -> str:
         return text.rstrip(": /")
     places = shared.split("/")
     return (_telling(places) or places)[-1] or "treewide"
+
+
+def _rule(paths: Iterable[str]) -> Subject:
+    """The rule with the longest path that is the beginning of all these."""
+    return next(s for s in subjects() if all(p.startswith(s.path) for p in paths))
 
 
 def _telling(parts: Sequence[str]) -> list[str]:
@@ -95,7 +104,7 @@ def mechanical(part: Part, chosen: Scheme, maintainers: Maintainers) -> Letter:
     what = " and ".join(sorted({chosen.names["PAGE_SIZE"][u] for u in units}))
     about = words().step[part.step] if part.step else role(part.role)
     use = f"use {' and '.join(sorted({r for _, r in names}))}" if part.step else f"use {what} {role(part.role).use}"
-    subject = _subject(prefix(part.paths), use, part)
+    subject = f"{prefix(part.paths)}: {use}"
     pairs = [f"  {m} -> {r}: {n}" for (m, r), n in sorted(names.items(), key=lambda x: (-x[1], x[0]))]
     guesses = sum(s.status == "review" for s in sites)
     few = f"{_number(len(sites), 'use')} in {_number(len(part.paths), 'file')}:"
@@ -139,13 +148,21 @@ def _number(n: int, what: str) -> str:
     return f"{n} {what}{'s' if n != 1 else ''}"
 
 
-def _subject(start: str, use: str, part: Part) -> str:
-    tail = f" ({part.number}/{part.parts})" if part.parts > 1 else ""
-    text = f"{start}: {use}"
-    room = LONGEST - len(tail)
-    if len(text) > room:
-        text = textwrap.shorten(text, room, placeholder="")
-    return text + tail
+def titles(wanted: Sequence[str]) -> list[str]:
+    """Subjects within LONGEST; those of several patches are numbered, so that each patch of a series has its own."""
+    short = [_within(text, LONGEST) for text in wanted]
+    count = Counter(short)
+    seen: Counter[str] = Counter()
+    made = []
+    for text, key in zip(wanted, short, strict=True):
+        seen[key] += 1
+        tail = f" ({seen[key]}/{count[key]})" if count[key] > 1 else ""
+        made.append(_within(text, LONGEST - len(tail)) + tail)
+    return made
+
+
+def _within(text: str, room: int) -> str:
+    return text if len(text) <= room else textwrap.shorten(text, room, placeholder="")
 
 
 Addresses = tuple[tuple[str, str], ...]

@@ -22,14 +22,12 @@ DEFAULT = ("role", "subsystem")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One patch to be: its uses, by file in order; `number` of `parts` with the same key."""
+    """One patch to be: its uses, by file in order."""
 
     role: str | None
     subsystem: str
     step: str | None
     sites: tuple[Site, ...]
-    number: int = 1
-    parts: int = 1
 
     @property
     def paths(self) -> list[str]:
@@ -97,10 +95,7 @@ def partition(
     made: list[Part] = []
     for key in sorted(groups, key=rank):
         step, role, _, subsystem = key
-        pieces = list(_pieces(groups[key]))
-        made += [
-            Part(role, subsystem, step, tuple(piece), i, len(pieces)) for i, piece in enumerate(pieces, 1)
-        ]  # fmt: skip
+        made += [Part(role, subsystem, step, tuple(piece)) for piece in _pieces(groups[key])]
     return made
 
 

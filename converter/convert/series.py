@@ -7,7 +7,7 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import formatdate, parseaddr
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from converter.convert.directory import whole
 from converter.convert.edits import Edit, Stale, by_line, check, render
 from converter.convert.lines import Change, Lines, changed, diff
 from converter.convert.maintainers import Maintainers, addresses
-from converter.convert.message import Addresses, Letter, mail, mechanical, prefix, recipients
+from converter.convert.message import Addresses, Letter, mail, mechanical, prefix, recipients, titles
 from converter.convert.plan import Part, by_path, edits, partition
 from converter.convert.sources import read_any
 from converter.convert.stringified import Shown, stringified
@@ -141,7 +141,9 @@ def _patches(conversion: Conversion, by: Sequence[str], maintainers: Maintainers
             letter = mechanical(part, conversion.scheme, maintainers)
             patches.append(_Patch(letter, b"".join(d for d, _ in files.values()), stat))
             kept.append(part)
-    return patches, kept
+    subjects = titles([p.letter.subject for p in patches])
+    named = [replace(p, letter=replace(p.letter, subject=s)) for p, s in zip(patches, subjects, strict=True)]
+    return named, kept
 
 
 def _steps(

@@ -93,12 +93,15 @@ def test_no_patch_is_too_large(patches: list[Path]) -> None:
         assert changed <= 500 or sum(x.startswith(b"diff --git") for x in lines) == 1, p.name
 
 
-def test_subjects_fit_and_begin_as_subsystems_write_them(patches: list[Path]) -> None:
+def test_subjects_fit_begin_as_subsystems_write_them_and_are_all_different(patches: list[Path]) -> None:
+    subjects = []
     for p in patches:
         found = re.search(r"^Subject: \[PATCH \d+/\d+\] (.*)$", p.read_text(errors="replace"), re.M)
         assert found is not None
         assert len(found[1]) <= 75, found[1]
         assert re.match(r"[\w/: .-]+: ", found[1]), found[1]
+        subjects.append(found[1])
+    assert len(set(subjects)) == len(subjects)
 
 
 def test_mm_patches_go_to_mm_s_maintainers(patches: list[Path]) -> None:

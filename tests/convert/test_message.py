@@ -6,7 +6,7 @@ import pytest
 
 from converter.classify.record import Evidence, Site
 from converter.convert.maintainers import Maintainers
-from converter.convert.message import Letter, mechanical, prefix
+from converter.convert.message import LONGEST, Letter, mechanical, prefix, titles
 from converter.convert.plan import Part
 from converter.convert.reasons import reasons
 from converter.vocabulary import scheme
@@ -31,6 +31,11 @@ from converter.vocabulary import scheme
         (["arch/mips/mm/a.c", "arch/mips/kernel/b.c"], "MIPS"),
         (["arch/sparc/kernel/a.c", "arch/sparc/kernel/b.c"], "sparc"),
         (["kernel/kexec_core.c"], "kexec"),
+        (["drivers/md/dm-bufio.c", "drivers/md/dm-crypt.c", "drivers/md/persistent-data/dm-array.c"], "dm"),
+        (["drivers/md/dm-bufio.c", "drivers/md/raid5.c"], "md"),
+        (["drivers/md/bcache/bset.c"], "bcache"),
+        (["fs/smb/client/file.c", "fs/smb/client/misc.c"], "smb: client"),
+        (["arch/x86/kvm/x86.c", "arch/x86/kernel/a.c", "arch/x86/mm/b.c"], "x86"),
         (["MAINTAINERS", "Makefile"], "treewide"),
     ],
 )
@@ -69,3 +74,14 @@ def test_a_message_says_how_many_uses_the_policy_decided() -> None:
     assert "The unit of 1 of them is a free choice." in body
     both = letter(use(1, "x", "buffer-size", "buffer-size"))
     assert "The unit of all of them is a free choice." in both.body
+
+
+def test_patches_of_one_title_are_numbered() -> None:
+    made = titles(["mm: use PG_SIZE", "net: use PG_SIZE", "mm: use PG_SIZE"])
+    assert made == ["mm: use PG_SIZE (1/2)", "net: use PG_SIZE", "mm: use PG_SIZE (2/2)"]
+
+
+def test_long_titles_end_before_their_number() -> None:
+    made = titles(["mm: " + "word " * 20 + end for end in ("a", "b")])
+    assert [m[-6:] for m in made] == [" (1/2)", " (2/2)"]
+    assert max(map(len, made)) <= LONGEST

@@ -270,12 +270,33 @@ def test_an_old_series_is_replaced_as_a_whole(pgconv: Run, repository: Path, tmp
     assert [n for n in os.listdir(tmp_path) if n.startswith(".out")] == []
 
 
-def test_names_with_blanks_and_quotes_survive(pgconv: Run, repository: Path, tmp_path: Path, git: Git) -> None:
-    odd = repository / "drivers" / 'a "b' / "c d.c"
-    odd.parent.mkdir()
-    odd.write_bytes((repository / "mm/mremap.c").read_bytes())
+@pytest.fixture
+def odd(repository: Path, git: Git) -> Path:
+    """A file of the repository with blanks and quotes in its name and in that of its directory."""
+    file = repository / "drivers" / """a "b'""" / """c 'd" e.c"""
+    file.parent.mkdir()
+    file.write_bytes((repository / "mm/mremap.c").read_bytes())
     git(repository, "add", "-A")
     git(repository, "commit", "-q", "-m", "odd")
+    return file
+
+
+def test_names_with_blanks_and_quotes_survive_a_series(
+    pgconv: Run, repository: Path, odd: Path, tmp_path: Path, git: Git
+) -> None:
     patches = series(pgconv, repository, tmp_path / "out")
     git(repository, "am", "-q", *patches[1:])
     assert b"PTE_SIZE" in odd.read_bytes()
+
+
+def test_names_with_blanks_and_quotes_survive_a_diff(pgconv: Run, repository: Path, odd: Path) -> None:
+    path = odd.relative_to(repository)
+    patch = pgconv("convert", repository, path).stdout
+    subprocess.run(["git", "apply", "-"], cwd=repository, input=patch, text=True, check=True)
+    assert b"PTE_SIZE" in odd.read_bytes()
+
+
+def test_names_with_blanks_and_quotes_survive_in_place(pgconv: Run, repository: Path, odd: Path) -> None:
+    in_place(pgconv, repository, odd.relative_to(repository))
+    assert b"PTE_SIZE" in odd.read_bytes()
+    assert os.listdir(odd.parent) == [odd.name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +41,18 @@ def test_a_file_that_changed_since_the_scan_is_named(scanned: Scanned) -> None:
     file.write_bytes(b"\n" + file.read_bytes())
     with pytest.raises(InputError, match=r"mm/mremap\.c .*changed since the scan"):
         Conversion(tree, decided, Options()).files()
+
+
+def test_every_file_that_changed_since_the_scan_is_named(scanned: Scanned) -> None:
+    """One with other bytes, one that is gone, one whose bytes are the same and whose time is not."""
+    tree, decided = scanned
+    root = Path(tree.root)
+    (root / "mm/mremap.c").write_bytes((root / "mm/mremap.c").read_bytes().replace(b"PAGE_SIZE", b"PAGE_SIZ_"))
+    (root / "ipc/shm.c").unlink()
+    os.utime(root / "mm/mmap.c")
+    with pytest.raises(InputError) as told:
+        Conversion(tree, decided, Options()).files()
+    assert re.findall(r"[\w/]+\.[ch]\b", str(told.value)) == ["ipc/shm.c", "mm/mmap.c", "mm/mremap.c"]
 
 
 def test_a_changed_file_of_the_preparation_is_named_too(scanned: Scanned) -> None:

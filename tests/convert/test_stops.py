@@ -1,8 +1,9 @@
-"""A conversion that is stopped, killed or cannot write: no half series, no half file."""
+"""A conversion that is stopped, killed, cut off in the middle of a write, or without room: no half series or file."""
 
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -152,3 +153,75 @@ def test_a_place_for_no_directory_is_one_line(pgconv: Run, repository: Path, tmp
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert str(tmp_path / place) in done.stderr
     assert sorted(os.listdir(tmp_path)) == ["file", "linux"]
+
+
+def limited(size: int, pgconv: Run, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """pgconv convert where no file can be longer than `size` bytes: a longer one is written as far as that, and then
+    the kernel says EFBIG."""
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    return pgconv("convert", *arguments, "--no-cache", preexec_fn=limit)
+
+
+def test_a_write_that_ends_in_the_middle_of_a_file_leaves_no_series(
+    pgconv: Run, repository: Path, tmp_path: Path
+) -> None:
+    done = limited(3000, pgconv, repository, "-o", tmp_path / "out", "--signoff", WHO)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "File too large; no series was left there" in done.stderr
+    assert os.listdir(tmp_path) == ["linux"]
+
+
+def test_a_write_that_ends_in_the_middle_of_a_file_leaves_the_file_as_it_was(
+    pgconv: Run, repository: Path, git: Git
+) -> None:
+    """Those before it are converted, it and those behind it are not, and nothing lies beside them."""
+    old = {p: b for p, b in files(repository).items() if not p.startswith(".git/")}
+    done = limited(2500, pgconv, repository, "--in-place")
+    assert done.returncode == 2
+    assert (named := done.stderr.split(": ")[1]) in old
+    assert "File too large" in done.stderr
+    now = {p: b for p, b in files(repository).items() if not p.startswith(".git/")}
+    assert now.keys() == old.keys()
+    assert now[named] == old[named]
+    assert len(old[named]) > 2500
+    changed = [p for p in old if now[p] != old[p]]
+    assert changed
+    assert max(changed) < named
+    git(repository, "checkout", "-q", ".")
+    assert git(repository, "status", "--porcelain") == ""
+
+
+def on_a_small_disk(place: Path, script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """A shell script where `place` is a file system of 512 KiB and the current directory; `$@` is pgconv convert."""
+    place.mkdir()
+    inside = f'mount -t tmpfs -o size=512k none "$0" || exit 99; cd "$0" || exit 99; {script}'
+    pgconv = str(Path(sys.executable).with_name("pgconv"))
+    command = ["unshare", "--mount", "--map-root-user", "sh", "-c", inside, str(place), pgconv, "convert"]
+    try:
+        done = subprocess.run(
+            [*command, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=600
+        )
+    except FileNotFoundError:
+        pytest.skip("there is no unshare(1) here")
+    if done.returncode == 99 or "unshare" in done.stderr:
+        pytest.skip("no file system can be mounted here")
+    return done
+
+
+def test_a_full_disk_leaves_no_series(repository: Path, tmp_path: Path) -> None:
+    script = 'head -c 460k /dev/zero > fill; "$@"; code=$?; ls -A; exit $code'
+    done = on_a_small_disk(tmp_path / "disk", script, repository, "-o", tmp_path / "disk/out", "--signoff", WHO)
+    assert (done.returncode, done.stdout) == (2, "fill\n")
+    assert done.stderr.splitlines()[-1].endswith("cannot write: No space left on device; no series was left there")
+
+
+def test_a_tree_on_a_full_disk_keeps_its_files(demo_tree: Path, tmp_path: Path) -> None:
+    script = f'cp -r {demo_tree} linux; cat /dev/zero > fill 2> /dev/null; "$@"; code=$?; '
+    script += f"diff -r {demo_tree} linux; exit $code"
+    done = on_a_small_disk(tmp_path / "disk", script, tmp_path / "disk/linux", "--in-place")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "cannot write: No space left on device; 0 of" in done.stderr

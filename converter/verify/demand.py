@@ -2,7 +2,8 @@
 
 The units flow through the tree a second time with every use of the family closed: what reaches a use then comes from
 signatures, names and types of its own operands and of what takes the result, never from a decision about a use, its
-own or another's. Where that is not enough, the role rule that speaks of the use is asked, and last the other uses.
+own or another's. The uses of one idiom are one quantity: what is asked of one is asked of all. Where that is not
+enough, the role rule that speaks of the use is asked, and last the other uses.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 
@@ -19,6 +21,9 @@ from converter.classify.decide import Decider
 from converter.classify.record import Evidence, Site
 from converter.classify.roles import rules
 from converter.scan import Analysis, labels, solved
+from converter.units.edges import Edge
+from converter.units.facts import STRIDE
+from converter.units.graph import Graph
 from converter.units.solve import Solution, solve
 from converter.vocabulary import Scheme, vocabulary
 
@@ -57,7 +62,7 @@ def demands(analysis: Analysis, chosen: Scheme, sites: Iterable[Site]) -> dict[K
         for u in (*facts.uses, *facts.written)
         if u.node is not None
     ]
-    shut = replace(graph, closed=np.union1d(graph.closed, np.array(uses, np.int32)).astype(np.int32))
+    shut = replace(_as_one(graph), closed=np.union1d(graph.closed, np.array(uses, np.int32)).astype(np.int32))
     silent = [k for k in graph.keys if k.startswith(("X:", "U:"))]
     names, known = vocabulary().names, rules().rules
     alone = Decider(solve(shut, labels(chosen), silent), chosen, names, known, confidence())
@@ -79,6 +84,30 @@ def demands(analysis: Analysis, chosen: Scheme, sites: Iterable[Site]) -> dict[K
                 if asked is not None:
                     found[key] = asked
     return found
+
+
+def _as_one(graph: Graph) -> Graph:
+    """The graph in which each use of an idiom has the edges of the others too: nothing flows through a closed one."""
+    idiom: dict[int, set[int]] = {}
+    for a, b in graph.edges[graph.edges[:, 2] == Edge.IDIOM, :2].tolist():
+        one = idiom.get(a, {a}) | idiom.get(b, {b})
+        idiom.update(dict.fromkeys(one, one))
+    member = np.zeros(graph.size, np.bool_)
+    member[list(idiom)] = True
+    touched = member[graph.edges[:, :2]].any(axis=1) & (graph.edges[:, 2] != Edge.IDIOM)
+    rows, files = [], []
+    for e in np.flatnonzero(touched).tolist():
+        a, b, kind, line = graph.edges[e].tolist()
+        for x, y in product(sorted(idiom.get(a, {a})), sorted(idiom.get(b, {b}))):
+            if (x, y) != (a, b) and x != y:
+                rows.append((x, y, kind, line))
+                files.append(int(graph.file_of_edge[e]))
+    more = np.array(rows, np.int32).reshape(-1, STRIDE)
+    return replace(
+        graph,
+        edges=np.concatenate([graph.edges, more]),
+        file_of_edge=np.concatenate([graph.file_of_edge, np.array(files, np.int32)]),
+    )
 
 
 def _asked(solution: Solution, node: int, alone: Site, together: Site) -> Demand | None:

@@ -112,6 +112,23 @@ def test_counts_of_both_units_meet_only_through_a_conversion(tmp_path: Path) -> 
         assert [i.outcome for i in items] == [outcome], items
 
 
+def test_the_uses_of_one_idiom_are_asked_for_one_unit(tmp_path: Path) -> None:
+    code = """
+int pin(u64 data, u32 size, struct page **pages)
+{
+	unsigned long last = ((data + size - 1) & PAGE_MASK) >> PAGE_SHIFT;
+
+	dma_map_page(0, pages[0], 0, size, 0);
+	return get_user_pages_fast(data, last, 0, pages);
+}
+"""
+    items = source(tmp_path, code).judged().items
+    assert [(i.what, i.outcome) for i in items] == [
+        ("PAGE_MASK -> PTE_MASK", PASSED),
+        ("PAGE_SHIFT -> PTE_SHIFT", PASSED),
+    ]
+
+
 def test_types_that_are_assumed_are_told(tmp_path: Path) -> None:
     own = source(tmp_path, "unsigned long f(unsigned long pfn) { return pfn + (far() >> PAGE_SHIFT); }\n")
     assert [i.assumed for i in own.judged().items] == [

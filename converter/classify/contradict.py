@@ -8,6 +8,8 @@ place to change is the one where the two meet, and this use may well be right.
 
 from __future__ import annotations
 
+from itertools import permutations
+
 from converter.units.edges import Edge
 from converter.units.solve import Solution
 
@@ -16,6 +18,8 @@ EQUAL = frozenset({
     Edge.IDIOM,
 })  # fmt: skip
 """Steps over which a count keeps its unit; that it is merely compared with another does not make the two equal."""
+STEPPED = EQUAL | {Edge.STEP}
+"""...or together with what it is stepped by one: of a pfn and an index of struct pages one steps wrongly."""
 BESIDE = EQUAL | {Edge.COMPARE}
 """What speaks against a role rule: a rule sees the shape of a use, not the numbers that it stands among."""
 NEAR = 4
@@ -29,7 +33,24 @@ def contradicted(solution: Solution, node: int, label: str, against: str, ruled:
     """
     if ruled:
         return overrules(solution, node, against)
-    return _start(solution, node, label, EQUAL) == _start(solution, node, against, EQUAL) == "count"
+    if _start(solution, node, label, EQUAL) == _start(solution, node, against, EQUAL) == "count":
+        return True
+    return any(_frames(solution, node, a) and _pages(solution, node, b) for a, b in permutations((label, against)))
+
+
+def _frames(solution: Solution, node: int, label: str) -> bool:
+    """Does the use count along with a pfn, which is stepped by one?"""
+    steps, start = solution.path(node, label)
+    seed = solution.reach[label].start.get(start)
+    kinds = solution.graph.edges[steps, 2].tolist()
+    return seed is not None and seed.dimension == "pfn" and Edge.STEP in kinds and STEPPED.issuperset(kinds)
+
+
+def _pages(solution: Solution, node: int, label: str) -> bool:
+    """Does the use count the entries of an array of struct pages, or of pointers to them?"""
+    steps, _ = solution.path(node, label)
+    kinds = solution.graph.edges[steps, 2].tolist()
+    return kinds[-1:] == [Edge.INDEX] and EQUAL.issuperset(kinds[:-1])
 
 
 def overrules(solution: Solution, node: int, label: str) -> bool:

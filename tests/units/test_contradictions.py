@@ -93,3 +93,27 @@ void f(struct page *page)
     (site,) = sites(code)
     assert site.status == "logic"
     assert site.against
+
+
+MERGE = """
+dma_addr_t merge(struct page **pages, size_t size)
+{
+	unsigned long i, next = %s, count = PAGE_ALIGN(size) >> PAGE_SHIFT;
+
+	for (i = 0; i < count; i++, next++)
+		if (page_to_phys(pages[i]) != phys(next))
+			break;
+	return 0;
+}
+"""
+
+
+def test_a_pfn_that_steps_with_an_index_of_struct_pages_is_logic(sites: Sites) -> None:
+    merged = sites(MERGE % "page_to_pfn(pages[0])")
+    assert [(s.macro, s.status) for s in merged] == [("PAGE_ALIGN", "logic"), ("PAGE_SHIFT", "logic")]
+    assert all("page_to_pfn" in s.evidence[-1].why and "indexed in struct pages" in s.against[-1].why for s in merged)
+
+
+def test_another_number_may_step_with_an_index_of_struct_pages(sites: Sites) -> None:
+    assert {s.unit for s in sites(MERGE % "0")} == {"pg"}
+    assert "logic" not in {s.status for s in sites(MERGE % "0")}

@@ -235,3 +235,12 @@ void fill(struct page *page, unsigned int offset_in_page)
 """
     )
     assert [s.status for s in found] == ["inert", "inert", "decided", "inert"]
+
+
+def test_two_that_ask_for_the_levels_of_page_tables_say_nothing_of_each_other(units: Units) -> None:
+    code = """
+void f(struct vm_area_struct *v) { v->vm_pgoff += LEVELS; }
+unsigned long g(void) { return LEVELS * PAGE_SIZE; }
+"""
+    assert units(code.replace("LEVELS", "CONFIG_SOME_PAGES")) == ["pte"]
+    assert units(code.replace("LEVELS", "CONFIG_PGTABLE_LEVELS")) == [None]

@@ -24,8 +24,8 @@ _MAYBE = re.compile(
 """Begins with a literal, which the engine skips to: few headers hold it."""
 _CALLS = re.compile(rb"(\w+)[ \t]*\(")
 _CALL = re.compile(rb"(\w+)[ \t]*\($")
-_NEVER_BUILT = (b"BUILD_BUG_ON", b"BUILD_BUG_ON_MSG", b"static_assert", b"compiletime_assert")
-"""Their text is the compiler's error message."""
+_NEVER_BUILT = (b"BUILD_BUG_ON", b"static_assert", b"compiletime_assert")
+"""How the macros begin whose text is the compiler's error message."""
 _BEFORE = 12
 """Lines before a use in which the call around it begins, at most."""
 
@@ -81,7 +81,7 @@ def printing(data: bytes) -> dict[bytes, frozenset[int]]:
     if not _MAYBE.search(data):
         return found
     for m in _MACRO.finditer(data):
-        if b"#" not in m[3] or m[1] in _NEVER_BUILT:
+        if b"#" not in m[3] or m[1].startswith(_NEVER_BUILT):
             continue
         parameters = [p.strip() for p in m[2].split(b",")]
         texts = {t[1] for t in _TEXT.finditer(_LITERAL.sub(b'""', m[3]))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,6 +14,12 @@ from converter.report import encode
 from converter.tree import shown
 
 SCHEMA = "pgconv.worklist/1"
+
+_MEANING = {"pte": "what one PTE maps", "pg": "an order-0 allocation"}
+_EITHER = " or ".join(_MEANING.values())
+_UNKNOWN = re.compile(r"the unit of (.+) is unknown$", re.S)
+_NUMBER = re.compile(r"\(?(\d|sizeof\b)")
+"""What has no unit of its own to ask about."""
 
 
 def open_sites(report: Report, done: Sequence[Site], prefixes: Sequence[str], steps: Sequence[str] = ()) -> list[Site]:
@@ -71,12 +78,24 @@ def as_markdown(report: Report, sites: Sequence[Site]) -> str:
 
 
 def question(site: Site) -> str:
-    """What a person has to answer before the use can change."""
-    if site.missing:
-        return site.missing[0].upper() + site.missing[1:] + ("" if site.missing.endswith(("?", ".")) else ".")
-    if site.status == "logic":
+    """What a person has to answer before the use can change, and why nothing else answered it."""
+    missing = site.missing or ""
+    if site.status == "logic" and not missing:
         return "Both units meet here: where does the code have to convert from one to the other?"
-    return "Which of the two sizes does it mean?"
+    if site.status == "logic" or missing.endswith("?"):
+        return _sentence(missing)
+    unknown = _UNKNOWN.match(missing)
+    if unknown is not None and not _NUMBER.match(unknown[1]):
+        return f"What is {unknown[1]} measured in: {_EITHER}? Its unit is unknown."
+    asked = f"Is it {_MEANING[site.unit]}?" if site.unit in _MEANING else f"Which size is meant: {_EITHER}?"
+    return f"{asked} {_sentence(missing)}".strip()
+
+
+def _sentence(text: str) -> str:
+    """The text with a full stop, and with a capital letter unless it begins with a name of the code."""
+    word = text.split(" ", 1)[0]
+    named = not word.isalpha() or text.startswith(f"{word} is used in")
+    return (text if named else text[:1].upper() + text[1:]) + ("" if not text or text.endswith(("?", ".")) else ".")
 
 
 def _counts(sites: Sequence[Site]) -> dict[str, int]:

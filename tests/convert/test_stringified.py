@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -65,8 +67,27 @@ def test_a_use_after_the_call_does_not(tmp_path: Path) -> None:
         ("#define A(x) x ## _end", set()),
         ('#define A(x) f("#x", x)', set()),
         ("#define BUILD_BUG_ON(x) stop(x, #x)", set()),
+        ('#define BUILD_BUG_ON_ZERO(e, ...) stop(e, ##__VA_ARGS__, #e " is true")', set()),
     ],
 )
 def test_which_arguments_a_macro_prints(macro: str, arguments: set[int]) -> None:
     found = printing(macro.encode() + b"\n")
     assert set().union(*found.values()) == arguments
+
+
+def test_what_a_macro_hands_on_is_expanded_before_it_is_printed(tmp_path: Path) -> None:
+    """The text of the size is the same before and after; only the macro that the source names sees the name."""
+    header = f"{ASSERT}#define VM_CHECK(cond) CHECK(cond)\n"
+    files = {"include/linux/check.h": header, "mm/a.c": "void f(int n)\n{\n\tVM_CHECK(n < PAGE_SIZE);\n}\n"}
+    assert shown(tmp_path, files) == []
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler here")
+@pytest.mark.parametrize(("macro", "same"), [("VM_CHECK", True), ("CHECK", False)])
+def test_the_preprocessor_says_so_too(macro: str, same: bool) -> None:
+    told = []
+    for name in ("PAGE_SIZE", "PG_SIZE"):
+        text = f"#define {name} (1UL << 12)\n{ASSERT}#define VM_CHECK(cond) CHECK(cond)\n{macro}(n < {name})\n"
+        done = subprocess.run(["cc", "-E", "-P", "-"], input=text, capture_output=True, text=True, check=True)
+        told.append(done.stdout)
+    assert (told[0] == told[1]) == same

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+import tomli
 
 from converter.errors import RulesError
 
@@ -26,9 +26,9 @@ def load(path: Path, kind: type[T]) -> T:
     except (OSError, UnicodeDecodeError) as error:
         raise RulesError(f"{path}: cannot be read: {_reason(error)}") from error
     try:
-        raw = tomllib.loads(text)
+        raw = tomli.loads(text)  # compiled: every run reads all rules
         return msgspec.convert(raw, kind)
-    except tomllib.TOMLDecodeError as error:
+    except tomli.TOMLDecodeError as error:
         place = _SYNTAX.search(str(error))
         line = f":{place[1]}" if place else ""
         raise RulesError(f"{path}{line}: not TOML: {_SYNTAX.sub('', str(error))}") from error

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from converter.analyse import analyse
-from converter.classify.roles import inert_directory
+from converter.classify.roles import inert_directory, rules
 from converter.collector import uncollected
 from converter.tree import Entry, Reader, Unreadable
 from converter.tree.entry import blob_id
@@ -31,6 +31,7 @@ class Worker:
     def __init__(self, reader: Reader, scheme_name: str) -> None:
         self.reader = reader
         self.scheme_name = scheme_name
+        _ = rules().compiled  # a broken one ends the run here, not at the first use
 
     def __call__(self, entries: Sequence[Entry]) -> list[Found]:
         with uncollected():

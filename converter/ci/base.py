@@ -42,31 +42,36 @@ class Base:
 class _Forest(msgspec.Struct):
     """The nodes that a label reaches: number, distance, edge; and the seeds among them."""
 
-    nodes: bytes
-    distance: bytes
-    parent: bytes
+    nodes: memoryview
+    distance: memoryview
+    parent: memoryview
     start: list[tuple[int, Seed]]
 
 
 class _Kept(msgspec.Struct):
+    """Arrays are views of what was read: nothing is copied."""
+
     tree: str
-    blobs: bytes
+    blobs: memoryview
     files: list[str]
-    offset: bytes
+    offset: memoryview
     keys: list[str]
     first_key: int
-    edges: bytes
-    file_of_edge: bytes
+    edges: memoryview
+    edges_of: memoryview  # how many edges each file has; the rest are of no file
     seeds: list[tuple[int, list[Seed]]]
-    closed: bytes
+    closed: memoryview
+    vague: memoryview
     forests: dict[str, _Forest]
-    edge: bytes
-    cost: bytes  # a byte each
-    first: bytes
-    raw: list[str | None]  # None where it is the graph's own key
-    real: bytes
-    raw_first: bytes
-    raw_ids: bytes
+    other: memoryview
+    edge: memoryview
+    cost: memoryview  # a byte each
+    degree: memoryview  # how many edges each node has
+    renamed: list[tuple[int, str]]
+    real: memoryview
+    raw_first: memoryview
+    raw_ids: memoryview
+    room: int
     ledger: Ledger
 
 
@@ -98,7 +103,8 @@ def kept(cache: Cache, repository: str, scheme_name: str) -> Base | None:
     """The base that is kept for a repository."""
     raw = cache.get_one(_SOLVED, cache_key(scheme_name), _place(repository))
     try:
-        return None if raw is None else _unpacked(msgspec.msgpack.decode(raw, type=_Kept))
+        # The arrays are views of the copy, and may be written to.
+        return None if raw is None else _unpacked(msgspec.msgpack.decode(bytearray(raw), type=_Kept))
     except (msgspec.MsgspecError, ValueError):
         return None
 
@@ -124,44 +130,49 @@ def _packed(base: Base) -> _Kept:
     forests = {}
     for label, r in s.reach.items():
         nodes = np.flatnonzero(r.distance < FAR).astype(np.int32)
-        forests[label] = _Forest(
-            nodes.tobytes(), r.distance[nodes].tobytes(), r.parent[nodes].tobytes(), list(r.start.items())
-        )
-    raw = [None if key == g.keys[n] else key for key, n in zip(s.raw, s.real.tolist(), strict=True)]
+        forests[label] = _Forest(nodes.data, r.distance[nodes].data, r.parent[nodes].data, list(r.start.items()))
+    edges_of = np.bincount(g.file_of_edge[g.file_of_edge >= 0], minlength=len(g.files)).astype(np.int32)
     return _Kept(
-        base.tree, bytes.fromhex("".join(base.blobs)), g.files, g.offset.tobytes(), g.keys, g.first_key,
-        g.edges.tobytes(), g.file_of_edge.tobytes(), list(g.seeds.items()), g.closed.tobytes(), forests,
-        s.adjacency.edge.tobytes(), s.adjacency.cost.astype(np.int8).tobytes(),
-        s.adjacency.first.tobytes(), raw, s.real.tobytes(), s.raw_first.tobytes(), s.raw_ids.tobytes(), base.ledger,
+        base.tree, memoryview(bytes.fromhex("".join(base.blobs))), g.files, g.offset.data, g.keys, g.first_key,
+        g.edges.reshape(-1).data, edges_of.data, list(g.seeds.items()), g.closed.data, g.vague.data, forests,
+        s.adjacency.other.data, s.adjacency.edge.data, s.adjacency.cost.astype(np.int8).data,
+        np.diff(s.adjacency.first).astype(np.int32).data, list(s.renamed.items()), s.real.data,
+        s.raw_first.data, s.raw_ids.data, s.room, base.ledger,
     )  # fmt: skip
 
 
 def _unpacked(k: _Kept) -> Base:
+    edges_of = _ints(k.edges_of)
+    edges = _ints(k.edges).reshape(-1, 4)
+    file_of_edge = np.full(len(edges), -1, np.int32)
+    of_files = np.repeat(np.arange(len(k.files), dtype=np.int32), edges_of)
+    file_of_edge[: len(of_files)] = of_files
     graph = Graph(
-        k.files, (), _ints(k.offset), k.keys, k.first_key, _ints(k.edges).reshape(-1, 4), _ints(k.file_of_edge),
-        dict(k.seeds), _ints(k.closed),
+        k.files, (), _ints(k.offset), k.keys, k.first_key, edges, file_of_edge, dict(k.seeds), _ints(k.closed),
+        _ints(k.vague),
     )  # fmt: skip
+    degree = _ints(k.degree)
+    size = len(degree)
     reach = {}
     for label, f in k.forests.items():
         nodes = _ints(f.nodes)
-        distance, parent = np.full(graph.size, FAR, np.int8), np.full(graph.size, -1, np.int32)
+        distance, parent = np.full(size, FAR, np.int8), np.full(size, -1, np.int32)
         distance[nodes], parent[nodes] = np.frombuffer(f.distance, np.int8), _ints(f.parent)
         reach[label] = Reach(distance, parent, dict(f.start))
-    first = np.frombuffer(bytearray(k.first), np.int64)
+    first = np.zeros(size + 1, np.int64)
+    np.cumsum(degree, out=first[1:])
     edge = _ints(k.edge)
-    if not len(edge) == len(k.cost) == 2 * len(graph.edges):
+    if not len(edge) == len(k.cost) == first[-1] == 2 * len(edges):
         raise ValueError("not what this version keeps")
-    here = np.repeat(np.arange(graph.size, dtype=np.int32), np.diff(first))
-    other = graph.edges[edge, 0] + graph.edges[edge, 1] - here
-    adjacency = Adjacency(other, edge, np.frombuffer(k.cost, np.int8).astype(np.int32), first)
-    real = _ints(k.real)
-    raw = [k.keys[n] if key is None else key for key, n in zip(k.raw, real.tolist(), strict=True)]
+    adjacency = Adjacency(_ints(k.other), edge, np.frombuffer(k.cost, np.int8).astype(np.int32), first)
     width = len(k.blobs) // max(1, len(k.files)) * 2
     ids = k.blobs.hex()
     blobs = [ids[i : i + width] for i in range(0, len(ids), width)] if width else []
-    solved = Solved(graph, reach, adjacency, raw, real, _ints(k.raw_first), _ints(k.raw_ids))
+    solved = Solved(
+        graph, reach, adjacency, dict(k.renamed), _ints(k.real), _ints(k.raw_first), _ints(k.raw_ids), k.room
+    )
     return Base(k.tree, blobs, solved, k.ledger)
 
 
-def _ints(raw: bytes) -> Any:
-    return np.frombuffer(bytearray(raw), np.int32)
+def _ints(raw: memoryview) -> Any:
+    return np.frombuffer(raw, np.int32)

@@ -63,6 +63,8 @@ class FactStore:
         self._cache.put_many("facts", self._key, made)
 
     def _made(self, entries: list[Entry]) -> Iterable[Found]:
+        if not entries:
+            return
         if len(entries) <= _FEW:
             yield from Worker(self._reader, self._scheme)(entries)
             return

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from converter import __version__, data
 from converter.ci import baseline as ratchet
-from converter.ci import mbox
 from converter.ci.baseline import Baseline
 from converter.ci.finding import Judgement
 from converter.ci.judge import Judge, Said
@@ -80,6 +79,8 @@ def _commits(options: Options, stack: ExitStack) -> tuple[Repository, Sequence[C
         repository = Repository(options.repository)
         assert options.range_ is not None
         return repository, repository.commits(options.range_), options.range_
+    from converter.ci import mbox  # with the library of mails, which a range needs not
+
     mails, said = mbox.read(options.mails)
     repository = stack.enter_context(scratch(options.repository))
     rev = options.base or (said if said is not None and repository.has(said) else "HEAD")

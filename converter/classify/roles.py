@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
+from pathlib import Path
+from typing import NamedTuple
 
 from tree_sitter import Language, Node, Query, QueryCursor, QueryError
 
@@ -72,8 +74,18 @@ class Place:
     hits: dict[int, set[int]] = field(default_factory=dict)  # rule number -> offsets, once its query has run
 
 
+class Where(NamedTuple):
+    """The place of a rule, spelled `path:line` only where an error asks for it."""
+
+    path: Path
+    number: int
+
+    def __str__(self) -> str:
+        return toml.at(self.path, "rule", self.number)
+
+
 class _Compiled:
-    def __init__(self, rule: Rule, language: Language, where: str) -> None:
+    def __init__(self, rule: Rule, language: Language, where: Where) -> None:
         self.rule = rule
         w = rule.when
         try:
@@ -130,43 +142,52 @@ def _pattern(text: str) -> re.Pattern[str] | None:
 
 
 class Rules:
-    """All role rules, indexed by the names and operations they speak of."""
+    """All role rules, indexed by the names and operations they speak of.
 
-    def __init__(self, rules: list[tuple[Rule, str]], language: Language) -> None:
+    They are compiled when the first use is matched: who only reads what they say, pays nothing.
+    """
+
+    def __init__(self, rules: list[tuple[Rule, Where]]) -> None:
         self.rules = {r.id: r for r, _ in rules}
-        compiled = [(number, _Compiled(r, language, where)) for number, (r, where) in enumerate(rules)]
-        # Those that name what they speak of come first.
-        self._compiled = [c for c in compiled if c[1].rule.when.name] + [c for c in compiled if not c[1].rule.when.name]
+        self._where = [where for _, where in rules]
         self._candidates: dict[tuple[str, str], list[tuple[int, _Compiled]]] = {}
+
+    @cached_property
+    def compiled(self) -> list[tuple[int, _Compiled]]:
+        """With their numbers; those that name what they speak of come first. Raises RulesError with file and line."""
+        import tree_sitter_c
+
+        language = Language(tree_sitter_c.language())
+        listed = zip(self.rules.values(), self._where, strict=True)
+        made = [(number, _Compiled(r, language, where)) for number, (r, where) in enumerate(listed)]
+        return [c for c in made if c[1].rule.when.name] + [c for c in made if not c[1].rule.when.name]
 
     def match(self, place: Place) -> tuple[str, ...]:
         """Ids of the rules that hold for a use."""
         asked = (place.name, place.context.operation)
         candidates = self._candidates.get(asked)
         if candidates is None:
-            candidates = self._candidates[asked] = [c for c in self._compiled if c[1].speaks_of(*asked)]
+            candidates = self._candidates[asked] = [c for c in self.compiled if c[1].speaks_of(*asked)]
         return tuple([c.rule.id for n, c in candidates if c.matches(place, n)])
 
 
 @cache
 def rules() -> Rules:
     """The shipped rules. Raises RulesError with file, line and entry."""
-    import tree_sitter_c
-
-    loaded: list[tuple[Rule, str]] = []
-    seen: dict[str, str] = {}
+    loaded: list[tuple[Rule, Where]] = []
+    seen: dict[str, Where] = {}
     for path in sorted(data.path("rules/roles").glob("*.toml")):
         for i, r in enumerate(toml.load(path, _File).rule):
-            where = toml.at(path, "rule", i)
+            where = Where(path, i)
             if r.id in seen:
                 raise RulesError(f"{where}: rule {r.id} is already in {seen[r.id]}; give it another id")
             seen[r.id] = where
             loaded.append((r, where))
             _check(r, where)
-    return Rules(loaded, Language(tree_sitter_c.language()))
+    return Rules(loaded)
 
 
-def _check(rule: Rule, where: str) -> None:
+def _check(rule: Rule, where: Where) -> None:
     """Raises RulesError for a word that no use can have: the rule would never apply."""
     if rule.unit != LOGIC and not has_dimension(rule.unit):
         raise RulesError(f"{where}: {rule.id}: unit {rule.unit!r}: not pte, pg, pfn, a policy key or {LOGIC}")

@@ -9,7 +9,7 @@ import typer
 
 from converter.commands.common import Jobs, NoCache, Output, Repository, SchemeName, choose, progress
 from converter.errors import EXIT_FOUND, InputError
-from converter.report.ci import FORMATS
+from converter.report.ci import FORMATS, render
 from converter.report.output import write, write_text
 from converter.tree.cache import open_cache
 from converter.vocabulary import scheme as load_scheme
@@ -61,7 +61,7 @@ def ci(
     known = ratchet.load(baseline, scheme) if baseline is not None else None
     with open_cache(not no_cache) as cache, progress(repository) as shown:
         outcome = run(options, chosen, known, cache, shown)
-    report = FORMATS[format_](outcome.judgement)
+    report = render(outcome.judgement, format_)
     if suggest:
         write(None, outcome.patches)
     if not suggest or output is not None:

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from converter.errors import InputError
 from converter.tree import Tree, check_paths, open_tree
@@ -80,6 +78,9 @@ def progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
     if not sys.stderr.isatty():
         yield None
         return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
     bar = Progress(
         # A name is neither markup nor a format, whatever is in it.
         TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(),

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from converter.classify.record import OPEN, STATUSES, Report, Site, summarise
 from converter.classify.roles import rules
@@ -28,7 +27,6 @@ from converter.commands.common import (
 from converter.errors import InputError
 from converter.report import FORMATS, render
 from converter.report.output import write, write_text
-from converter.report.text import show
 from converter.vocabulary import UNITS, vocabulary
 from converter.vocabulary import scheme as load_scheme
 
@@ -103,6 +101,10 @@ def scan(
         return
     chosen = _restricted(replace(report, warnings=(*report.warnings, *warnings)), places, status, unit, role)
     if format_ == "text" and output is None and sys.stdout.isatty():
+        from rich.console import Console
+
+        from converter.report.text import show
+
         show(chosen, Console())
     else:
         write(output, render(chosen, format_))

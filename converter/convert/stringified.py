@@ -18,9 +18,7 @@ from converter.tree import Tree
 _MACRO = re.compile(rb"^[ \t]*#[ \t]*define[ \t]+(\w+)\(([^()]*)\)((?:[^\n]*\\\r?\n)*[^\n]*)", re.M)
 _TEXT = re.compile(rb"(?<!#)#[ \t]*(\w+)")
 _LITERAL = re.compile(rb'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|/\*.*?\*/', re.S)
-_MAYBE = re.compile(
-    rb"#(?!(?:include|define|undef|if|ifdef|ifndef|elif|else|endif|error|warning|pragma)\b)[A-Za-z_]"
-)
+_MAYBE = re.compile(rb"#(?!(?:include|define|undef|if|ifdef|ifndef|elif|else|endif|error|warning|pragma)\b)[A-Za-z_]")
 """Begins with a literal, which the engine skips to: few headers hold it."""
 _CALLS = re.compile(rb"(\w+)[ \t]*\(")
 _CALL = re.compile(rb"(\w+)[ \t]*\($")
@@ -31,6 +29,7 @@ _BEFORE = 12
 
 Printing = Mapping[bytes, frozenset[int]]
 """Macro -> the arguments, from 0, that it turns into text."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable, Iterator
-
-from rich.console import Console
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from converter.classify.record import OPEN, Report, Site
 from converter.report import table, words
 from converter.report.terminal import NARROWEST, fit
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _COUNTS = [max(len(" 23,157"), len(column) + 1) for column in table.COLUMNS]
 _LABEL = NARROWEST - sum(_COUNTS)
@@ -32,6 +33,8 @@ def render(report: Report) -> bytes:
 
 def show(report: Report, console: Console) -> None:
     """The same on a terminal: rich decides what colours it has."""
+    from rich.text import Text
+
     for line in _lines(report):
         pieces = [(words.printable(piece), style) for piece, style in line]
         if len(pieces) == 1:  # not a row of the table, whose pieces fit

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from converter.units.edges import COST, Edge
 from converter.units.facts import STRIDE, Facts
+from converter.units.numbers import union
 from converter.units.signatures import Seed, Signatures
 
 Ints = NDArray[np.int32]
@@ -35,7 +36,8 @@ class Graph:
     edges: Ints
     file_of_edge: Ints
     seeds: dict[int, list[Seed]]
-    closed: Ints  # keys through which nothing flows: hubs, and fields of structs that are not known
+    closed: Ints  # keys through which nothing flows: hubs, and the vague
+    vague: Ints  # fields of structs that are not known
 
     @property
     def size(self) -> int:
@@ -74,19 +76,27 @@ class Types:
     def __init__(self, facts: Sequence[Facts], seeded: Iterable[str]) -> None:
         self.structs: dict[str, dict[str, str]] = {}
         self.returns: dict[str, str] = {}
-        for f in facts:
+        for f in reversed(facts):  # the first file that declares a name has the last word
             for struct, members in f.structs.items():
-                known = self.structs.setdefault(struct, {})
-                for name, type_ in members.items():
-                    known.setdefault(name, type_)
-            for function, type_ in f.returns.items():
-                self.returns.setdefault(function, type_)
+                known = self.structs.get(struct)
+                if known is None:
+                    self.structs[struct] = members.copy()
+                else:
+                    known.update(members)
+            self.returns.update(f.returns)
         self._seeded = frozenset(key[2:] for key in seeded)
         self.forget()
 
     def forget(self) -> None:
         """What was worked out from declarations, when these have changed."""
         self._known: dict[str, str | None] = {}
+        self._owner: dict[str, str] | None = None
+
+    @property
+    def _unique(self) -> dict[str, str]:
+        """Seeded fields that one struct alone has -> that struct."""
+        if self._owner is not None:
+            return self._owner
         owners: dict[str, set[str]] = {}
         for key in self._seeded:
             owner, _, name = key.rpartition(".")
@@ -94,7 +104,8 @@ class Types:
         for struct, members in self.structs.items():
             for name in members.keys() & owners.keys():
                 owners[name].add(struct)
-        self._unique = {name: min(structs) for name, structs in owners.items() if len(structs) == 1}
+        self._owner = {name: min(structs) for name, structs in owners.items() if len(structs) == 1}
+        return self._owner
 
     def of(self, key: str) -> str | None:
         """C type of a key as declared ("struct page**", "pte_t*"), or None."""
@@ -144,8 +155,11 @@ class Linked:
     raw_ids: Ints
 
 
-def link(paths: Sequence[str], facts: Sequence[Facts], known: Signatures, rules: Mapping[str, Seed]) -> Linked:
-    """One graph of all files. `rules`: what each role rule speaks for, by id."""
+def link(
+    paths: Sequence[str], facts: Sequence[Facts], known: Signatures, rules: Mapping[str, Seed], room: int = 0
+) -> Linked:
+    """One graph of all files. `rules`: what each role rule speaks for, by id; `room`: numbers that stay free for the
+    quantities of files to come."""
     types = Types(facts, (key for key in known.seeds if key.startswith("F:")))
     number: dict[str, int] = defaultdict(count().__next__)
     raw_ids = np.fromiter(map(number.__getitem__, chain.from_iterable(f.keys for f in facts)), np.int32)
@@ -155,7 +169,7 @@ def link(paths: Sequence[str], facts: Sequence[Facts], known: Signatures, rules:
     real = np.fromiter(map(ids.__getitem__, [resolve(key, types) for key in raw]), np.int32)
     keys = list(ids)
     offset = _firsts(len(f.locals) for f in facts)
-    first_key = int(offset[-1])
+    first_key = int(offset[-1]) + room
     edges = np.frombuffer(b"".join(f.edges for f in facts), np.int32).reshape(-1, STRIDE).copy()
     counts = [len(f.edges) // STRIDE for f in facts]
     file_of_edge = np.repeat(np.arange(len(facts), dtype=np.int32), counts)
@@ -167,8 +181,8 @@ def link(paths: Sequence[str], facts: Sequence[Facts], known: Signatures, rules:
     hubs = np.flatnonzero(degree > HUB).astype(np.int32)
     hubs = hubs[hubs >= first_key]
     vague = np.array([first_key + i for i, k in enumerate(keys) if is_vague(k)], np.int32)
-    closed = np.union1d(hubs, vague).astype(np.int32)
-    graph = Graph(list(paths), list(facts), offset[:-1], keys, first_key, edges, file_of_edge, seeds, closed)
+    closed = union(hubs, vague)
+    graph = Graph(list(paths), list(facts), offset[:-1], keys, first_key, edges, file_of_edge, seeds, closed, vague)
     return Linked(graph, raw, real, raw_first, raw_ids)
 
 

@@ -7,8 +7,11 @@ the whole tree from nothing would have; among paths of equal cost another one ma
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import count
 from typing import TypeVar
 
 import numpy as np
@@ -17,15 +20,13 @@ from numpy.typing import NDArray
 from converter.units.edges import Edge
 from converter.units.facts import STRIDE, Facts
 from converter.units.graph import HUB, Ints, edge_costs, hint_of, is_vague, placed, resolve, seed_of
+from converter.units.numbers import union, without
 from converter.units.solve import FAR, LIMIT, Adjacency, Reach, Solution, grow
-from converter.units.solved import FactsOf, Solved, World
+from converter.units.solved import SLACK, FactsOf, Solved, World
 from converter.units.typetable import TypeTable, declares
 
 Bools = NDArray[np.bool_]
 _T = TypeVar("_T", bound=np.generic)
-
-SLACK = 1 << 16
-"""Numbers kept free for the quantities of files to come, and a quarter of it for new keys."""
 
 
 @dataclass(slots=True)
@@ -47,7 +48,7 @@ class Exchanged:
         for label, nodes in self.mended.items():
             was, now = self.before.reach.get(label), self.after.reach[label]
             parts.append(nodes if was is None else nodes[was.distance[nodes] != now.distance[nodes]])
-        return np.unique(np.concatenate(parts))
+        return union(*parts)
 
 
 class Live:
@@ -63,9 +64,14 @@ class Live:
         self.solution = Solution(g, start.reach)
         self.number = {path: n for n, path in enumerate(g.files)}
         self._base = start.adjacency
-        self._raw, self._real = start.raw, start.real.tolist()
-        self._raw_id = {key: i for i, key in enumerate(start.raw)}
-        self._key_id = {key: i for i, key in enumerate(g.keys)}
+        self._start_raws = start.renamed, start.real.copy()
+        self._real = start.real.tolist()
+        self._raw_id = {key: i for i, key in start.renamed.items()}  # and those of raw keys that came later
+        self._key_id = dict(zip(g.keys, count()))
+        own = np.ones(len(self._real), np.bool_)
+        own[list(start.renamed)] = False
+        self._raw_of_key = np.full(len(g.keys), -1, np.int32)  # of the keys that are raw keys too
+        self._raw_of_key[start.real[own]] = np.flatnonzero(own)
         self._fresh: list[int] = []  # keys that were made and are not seeded yet
         self._planted: list[int] = []  # nodes that were seeded and are in no forest yet
         self._raw_first, self._raw_ids = start.raw_first, start.raw_ids
@@ -74,20 +80,20 @@ class Live:
         self._alive = np.ones(self._base_rows, np.bool_)
         self._cost = np.zeros(self._base_rows, np.int32)  # of later rows; the base knows its own
         self._hints = {int(g.edges[e, 0]): int(e) for e in np.flatnonzero(g.file_of_edge == -1)}
-        self._capacity = g.size
-        self._next = g.first_key
-        self._seeded = np.zeros(g.size, np.bool_)
+        size = self._capacity = len(start.adjacency.first) - 1
+        self._next = g.first_key - start.room
+        self._seeded = np.zeros(size, np.bool_)
         self._seeded[list(g.seeds)] = True
-        self._vague = np.zeros(g.size, np.bool_)
-        self._vague[[g.first_key + i for i, k in enumerate(g.keys) if is_vague(k)]] = True
-        self._degree = np.bincount(g.edges[:, :2].ravel(), minlength=g.size)
+        self._vague = np.zeros(size, np.bool_)
+        self._vague[g.vague] = True
+        self._degree = np.diff(start.adjacency.first)
         self._begins: dict[str, Bools] = {}
         for label, reach in self.solution.reach.items():
-            self._begins[label] = np.zeros(g.size, np.bool_)
+            self._begins[label] = np.zeros(size, np.bool_)
             self._begins[label][list(reach.start)] = True
         self._copies: dict[str, Reach] = {}  # the forests as they were before the last exchange
         self._mended: dict[str, Ints] = {}  # and where they have changed since
-        self._widen(SLACK, SLACK // 4)
+        self._over = self._overlay()
 
     @property
     def types(self) -> TypeTable:
@@ -137,8 +143,11 @@ class Live:
             return set(), set()
         words = self.types.exchange(was, now)
         changed, hints = [], set()
-        for i, key in enumerate(self._raw if words else ()):
-            if "F:" in key and any(w in key for w in words):
+        if not words:
+            return set(), set()
+        named = re.compile("|".join(map(re.escape, sorted(words)))).search
+        for i, key in enumerate(self._raw):
+            if "F:" in key and named(key):
                 real = self._key(resolve(key, self.types.types))
                 if real != self._real[i]:
                     changed.append(i)
@@ -157,6 +166,29 @@ class Live:
 
     # numbers
 
+    @cached_property
+    def _raw(self) -> list[str]:
+        """All raw keys by number."""
+        renamed, real = self._start_raws
+        raw = list(map(self.graph.keys.__getitem__, real.tolist()))
+        for i, key in renamed.items():
+            raw[i] = key
+        return raw + list(self._raw_id)[len(renamed) :]
+
+    def _raw_number(self, key: str) -> int:
+        """Number of a raw key, made where it is new."""
+        found = self._raw_id.get(key)
+        if found is not None:
+            return found
+        known = self._key_id.get(key, len(self._raw_of_key))
+        if known < len(self._raw_of_key) and (own := self._raw_of_key.item(known)) >= 0:
+            return own
+        made = self._raw_id[key] = len(self._real)
+        self._real.append(self._key(resolve(key, self.types.types) if "F:" in key else key))
+        if "_raw" in self.__dict__:
+            self._raw.append(key)
+        return made
+
     def _key(self, key: str) -> int:
         """Number of a key, made where it is new."""
         found = self._key_id.get(key)
@@ -168,12 +200,7 @@ class Live:
 
     def _interned(self, facts: Facts) -> Ints:
         """The raw keys of a file as numbers."""
-        for key in facts.keys:
-            if key not in self._raw_id:
-                self._raw_id[key] = len(self._raw)
-                self._raw.append(key)
-                self._real.append(self._key(resolve(key, self.types.types) if "F:" in key else key))
-        return np.array([self._raw_id[key] for key in facts.keys], np.int32)
+        return np.array([self._raw_number(key) for key in facts.keys], np.int32)
 
     def _room(self, new: Iterable[Facts]) -> None:
         """See that there are numbers for the files that come."""
@@ -186,7 +213,7 @@ class Live:
     def _widen(self, more: int, wide: int) -> None:
         """Keys move up by `more` numbers, and `wide` free numbers come behind them."""
         g, at = self.graph, self.graph.first_key
-        for ends in (g.edges[:, :2], self._base.other, g.closed):
+        for ends in (g.edges[:, :2], self._base.other, g.closed, g.vague):
             ends[ends >= at] += more
         first = self._base.first
         self._base.first = np.concatenate([first[:at], np.full(more, first[at]), first[at:], np.full(wide, first[-1])])
@@ -300,8 +327,8 @@ class Live:
         closed = self._seeded | self._vague | hub
         shut = np.flatnonzero(hub & ~was_hub).astype(np.int32)
         opened = np.flatnonzero(was_hub & ~hub).astype(np.int32)
-        broken = np.unique(ends[dead])
-        entry = np.unique(np.concatenate([ends[rows].ravel(), opened]))
+        broken = union(ends[dead].ravel())
+        entry = union(ends[rows].ravel(), opened)
         gone = np.zeros(len(g.edges), np.bool_)
         gone[dead] = True
         return {
@@ -335,24 +362,23 @@ class Live:
         reach, begins = self.solution.reach[label], self._begins[label]
         distance, parent = reach.distance, reach.parent
         lost = broken[(parent[broken] >= 0) & gone[parent[broken]]]
-        lost = np.union1d(lost, self._hanging(reach, shut[~begins[shut]]))
+        lost = union(lost, self._hanging(reach, shut[~begins[shut]]))
         forgotten = [lost]
         while len(lost):
             lost = self._hanging(reach, lost)
             forgotten.append(lost)
-        hole = np.unique(np.concatenate(forgotten)).astype(np.int32)
+        hole = union(*forgotten)
         distance[hole], parent[hole] = FAR, -1
         around, _, _ = self.steps(hole)
-        sources = np.unique(np.concatenate([around, entry, starts])).astype(np.int32)
+        sources = union(around, entry, starts)
         sources = sources[distance[sources] <= LIMIT]
         reached = grow(reach, begins, self, closed, sources)
-        return np.unique(np.concatenate([hole, starts, *reached]))
+        return union(hole, starts, *reached)
 
     def _hanging(self, reach: Reach, nodes: Ints) -> Ints:
         """What hangs directly on the nodes in a forest."""
         others, edges, _ = self.steps(nodes.astype(np.int32))
-        found: Ints = np.unique(others[reach.parent[others] == edges]).astype(np.int32)
-        return np.setdiff1d(found, nodes).astype(np.int32)
+        return without(union(others[reach.parent[others] == edges]), nodes)
 
 
 def _opened(values: NDArray[_T], at: int, more: int, wide: int, fill: int) -> NDArray[_T]:

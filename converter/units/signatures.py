@@ -238,9 +238,7 @@ def _callables(
             relations[f.name] = tuple(pairs)
 
 
-def _put(
-    seeds: dict[str, Seed], key: str, unit: str, entry: _Seeded, what: str, cost: int = 0, role: str = ""
-) -> None:
+def _put(seeds: dict[str, Seed], key: str, unit: str, entry: _Seeded, what: str, cost: int = 0, role: str = "") -> None:
     measure = _measure(unit)
     why = f"{what} is {unit}: {entry.why}"
     seeds[key] = Seed(dimension(unit), cost, why, entry.header, measure, role if measure else "")

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converter.units.graph import Graph, Ints, costs
+from converter.units.numbers import union
 from converter.units.signatures import Seed
 
 FAR = 127
@@ -108,8 +109,9 @@ def solve(graph: Graph, label_of: Mapping[str, str], silent: Collection[str] = (
 def forests(
     graph: Graph, adjacency: Adjacency, label_of: Mapping[str, str], silent: Collection[str]
 ) -> dict[str, Reach]:
-    """How far each label reaches, over the edges as `adjacency` has them."""
-    fixed = np.zeros(graph.size, np.bool_)
+    """How far each label reaches, over the edges and the numbers that `adjacency` has."""
+    size = len(adjacency.first) - 1
+    fixed = np.zeros(size, np.bool_)
     labels: dict[str, list[tuple[int, Seed]]] = {}
     for node, seeds in graph.seeds.items():
         fixed[node] = True
@@ -121,7 +123,7 @@ def forests(
                 continue
             labels.setdefault(label, []).append((node, seed))
     fixed[graph.closed] = True
-    return {label: _spread(graph.size, adjacency, labels[label], fixed) for label in sorted(labels)}
+    return {label: _spread(size, adjacency, labels[label], fixed) for label in sorted(labels)}
 
 
 def _spread(size: int, at: Steps, seeds: Iterable[tuple[int, Seed]], closed: NDArray[np.bool_]) -> Reach:
@@ -147,13 +149,13 @@ def grow(reach: Reach, begins: NDArray[np.bool_], at: Steps, closed: NDArray[np.
     distance, parent = reach.distance, reach.parent
     buckets: list[list[Ints]] = [[] for _ in range(LIMIT + 8)]
     reached: list[Ints] = []
-    for level in np.unique(distance[sources]):
+    for level in union(distance[sources]):
         if level <= LIMIT:
             buckets[int(level)].append(sources[distance[sources] == level])
     for level in range(LIMIT + 1):
         waiting = buckets[level]
         while waiting:
-            nodes = np.unique(np.concatenate(waiting))
+            nodes = union(*waiting)
             waiting = []
             nodes = nodes[(distance[nodes] == level) & (~closed[nodes] | (parent[nodes] < 0))].astype(np.int32)
             others, edges, step = at.steps(nodes)

@@ -11,6 +11,9 @@ from converter.units.graph import Graph, Ints, costs, link
 from converter.units.signatures import Seed, Signatures
 from converter.units.solve import Adjacency, Reach, forests
 
+SLACK = 1 << 16
+"""Numbers kept free for the quantities of files to come, and a quarter of it for new keys."""
+
 
 @dataclass(frozen=True, slots=True)
 class World:
@@ -26,25 +29,30 @@ class World:
 class Solved:
     """The graph as `link` numbers it with the keys of each file, a forest for each label, and the edges at each node.
 
-    `raw`, `real`, `raw_first` and `raw_ids` are those of `Linked`.
+    `real`, `raw_first` and `raw_ids` are those of `Linked`; `renamed` are the raw keys that are not the graph's own, by
+    number. `room`: numbers before the first key that are free for
+    the quantities of files to come; behind the last key there are a quarter as many for new keys.
     """
 
     graph: Graph
     reach: dict[str, Reach]
     adjacency: Adjacency
-    raw: list[str]
+    renamed: dict[int, str]
     real: Ints
     raw_first: Ints
     raw_ids: Ints
+    room: int
 
 
 def solve_tree(paths: Sequence[str], facts: Sequence[Facts], world: World) -> Solved:
     """Link and solve a whole tree."""
-    linked = link(paths, facts, world.known, world.rules)
+    linked = link(paths, facts, world.known, world.rules, SLACK)
     graph = linked.graph
-    adjacency = Adjacency.of(graph.edges, costs(graph), graph.size)
+    adjacency = Adjacency.of(graph.edges, costs(graph), graph.size + SLACK // 4)
     reach = forests(graph, adjacency, world.label_of, world.silent)
-    return Solved(graph, reach, adjacency, linked.raw, linked.real, linked.raw_first, linked.raw_ids)
+    own = zip(linked.raw, map(graph.keys.__getitem__, linked.real.tolist()), strict=True)
+    renamed = {i: raw for i, (raw, key) in enumerate(own) if raw != key}
+    return Solved(graph, reach, adjacency, renamed, linked.real, linked.raw_first, linked.raw_ids, SLACK)
 
 
 class FactsOf(Sequence[Facts]):

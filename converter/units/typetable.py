@@ -21,13 +21,6 @@ class TypeTable:
 
     def __init__(self, files: Mapping[str, Declared], seeded: Iterable[str]) -> None:
         self.files = dict(files)
-        self._structs: dict[str, set[str]] = {}
-        self._returns: dict[str, set[str]] = {}
-        for path, (structs, returns) in files.items():
-            for name in structs:
-                self._structs.setdefault(name, set()).add(path)
-            for name in returns:
-                self._returns.setdefault(name, set()).add(path)
         whole = [Facts(structs=files[p][0], returns=files[p][1]) for p in sorted(files)]
         self.types = Types(whole, (key for key in seeded if key.startswith("F:")))
 
@@ -39,36 +32,40 @@ class TypeTable:
             was = self.files.pop(path, ({}, {}))
             structs |= was[0].keys()
             returns |= was[1].keys()
-            for name in was[0]:
-                self._structs[name].discard(path)
-            for name in was[1]:
-                self._returns[name].discard(path)
         for path, now in come.items():
             self.files[path] = now
             structs |= now[0].keys()
             returns |= now[1].keys()
-            for name in now[0]:
-                self._structs.setdefault(name, set()).add(path)
-            for name in now[1]:
-                self._returns.setdefault(name, set()).add(path)
         words: set[str] = set()
+        declaring = self._declaring(structs, 0)
         for name in structs:
-            words |= self._restruct(name)
+            words |= self._restruct(name, declaring.get(name, []))
+        declaring = self._declaring(returns, 1)
         for name in returns:
-            files = sorted(self._returns[name])
-            type_ = self.files[files[0]][1][name] if files else None
+            first = declaring.get(name)
+            type_ = self.files[first[0]][1][name] if first else None
             if self.types.returns.get(name) != type_:
                 words.add(name)
                 _put(self.types.returns, name, type_)
         self.types.forget()
         return words
 
-    def _restruct(self, name: str) -> set[str]:
+    def _declaring(self, names: set[str], what: int) -> dict[str, list[str]]:
+        """The files that declare structs (0) or results (1) of some names, by path."""
+        found: dict[str, list[str]] = {}
+        for path, declared in self.files.items():
+            if not names.isdisjoint(declared[what]):
+                for name in names & declared[what].keys():
+                    found.setdefault(name, []).append(path)
+        for paths in found.values():
+            paths.sort()
+        return found
+
+    def _restruct(self, name: str, paths: list[str]) -> set[str]:
         was = self.types.structs.get(name, {})
         now: dict[str, str] = {}
-        for path in sorted(self._structs[name]):
-            for field, type_ in self.files[path][0][name].items():
-                now.setdefault(field, type_)
+        for path in reversed(paths):
+            now.update(self.files[path][0][name])
         if was == now:
             return set()
         self.types.structs[name] = now

@@ -24,6 +24,7 @@ from converter.scan import Analysis, labels, solved
 from converter.units.edges import Edge
 from converter.units.facts import STRIDE
 from converter.units.graph import Graph
+from converter.units.numbers import union
 from converter.units.solve import Solution, solve
 from converter.vocabulary import Scheme, vocabulary
 
@@ -62,7 +63,7 @@ def demands(analysis: Analysis, chosen: Scheme, sites: Iterable[Site]) -> dict[K
         for u in (*facts.uses, *facts.written)
         if u.node is not None
     ]
-    shut = replace(_as_one(graph), closed=np.union1d(graph.closed, np.array(uses, np.int32)).astype(np.int32))
+    shut = replace(_as_one(graph), closed=union(graph.closed, np.array(uses, np.int32)))
     silent = [k for k in graph.keys if k.startswith(("X:", "U:"))]
     names, known = vocabulary().names, rules().rules
     alone = Decider(solve(shut, labels(chosen), silent), chosen, names, known, confidence())

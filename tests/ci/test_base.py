@@ -27,7 +27,7 @@ def test_a_kept_base_is_the_one_that_was_made(repo: Repo) -> None:
         was, now = made(repo, cache), base.kept(cache, str(repo.root), "pte-pg")
     assert now is not None
     assert (now.tree, now.blobs, now.ledger) == (was.tree, was.blobs, was.ledger)
-    assert (now.solved.graph.keys, now.solved.raw) == (was.solved.graph.keys, was.solved.raw)
+    assert (now.solved.graph.keys, now.solved.renamed) == (was.solved.graph.keys, was.solved.renamed)
     for part in ("other", "edge", "cost", "first"):
         assert np.array_equal(getattr(now.solved.adjacency, part), getattr(was.solved.adjacency, part)), part
     for label, reach in was.solved.reach.items():

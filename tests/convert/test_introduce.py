@@ -147,4 +147,3 @@ def test_the_old_helpers_stay_only_while_both_sizes_are_the_same() -> None:
 def test_helpers_are_introduced_once() -> None:
     mm, pfn = helpers()
     assert PTE_PG.helpers(mm, pfn) == ([], [])
-

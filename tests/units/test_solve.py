@@ -20,7 +20,9 @@ def graph_of(size: int, edges: list[tuple[int, int, Edge]], seeds: dict[int, See
     rows = np.array([(a, b, int(k), 1) for a, b, k in edges], np.int32).reshape(-1, 4)
     keys = [f"V:{i}" for i in range(size)]
     none = np.zeros(0, np.int32)
-    return Graph([], [], none, keys, 0, rows, np.zeros(len(rows), np.int32), {n: [s] for n, s in seeds.items()}, none)
+    return Graph(
+        [], [], none, keys, 0, rows, np.zeros(len(rows), np.int32), {n: [s] for n, s in seeds.items()}, none, none
+    )
 
 
 def dijkstra(graph: Graph, label: str) -> list[int]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from importlib import import_module
 
 from converter.ci.finding import Judgement
-from converter.report.ci import gcc, github, junit, sarif, text
 
-FORMATS: dict[str, Callable[[Judgement], bytes]] = {
-    "text": text.render,
-    "gcc": gcc.render,
-    "sarif": sarif.render,
-    "junit": junit.render,
-    "github": github.render,
-}
+FORMATS = ("text", "gcc", "sarif", "junit", "github")
+
+
+def render(judgement: Judgement, format_: str) -> bytes:
+    """The judgement in one of FORMATS. Raises KeyError for any other."""
+    if format_ not in FORMATS:
+        raise KeyError(format_)
+    made: bytes = import_module(f"converter.report.ci.{format_}").render(judgement)
+    return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 from selenium.webdriver.common.by import By
 
 from converter.progress.record import MEASURES, History, NewUse, Origin, Step
@@ -18,7 +19,7 @@ def counts(**numbers: int) -> tuple[int, ...]:
     return tuple(numbers.get(name.replace(" ", "_"), 0) for name in MEASURES)
 
 
-def history(name: str = "linux") -> History:
+def history(name: str = "linux", uses: int = 1) -> History:
     steps = (Step("a" * 40, "b" * 40, 1704110400, "2024-01"), Step("c" * 40, "d" * 40, 1706788800, "2024-02"))
     files = (
         {"mm/one.c": counts(pte=5, review=2), "drivers/net/x/y.c": counts(pg=3)},
@@ -29,8 +30,9 @@ def history(name: str = "linux") -> History:
         f"drivers/net/{name}.c", 7, 2, "PAGE_SIZE", "f", "decided", "pg", "alloc-size", name, f"x = {name};", 1,
         Origin("e" * 40, f"net: {name}", 1706700000),
     )  # fmt: skip
+    more = tuple(msgspec.structs.replace(new, line=n, source=f"y{n} = {name};") for n in range(8, 7 + uses))
     tool = {"name": "pgconv", "version": "1", "rules": "abc"}
-    return History(tool, name, "v1..HEAD", "pte-pg", steps, files, subsystems, (new,), (f"warning {name}",))
+    return History(tool, name, "v1..HEAD", "pte-pg", steps, files, subsystems, (new, *more), (f"warning {name}",))
 
 
 def test_directories_and_subsystems_add_up() -> None:
@@ -67,6 +69,34 @@ def test_the_page_shows_trends_and_the_newest_uses(opened: Opened, tmp_path: Pat
     browser.find_element(By.CSS_SELECTOR, "#text").send_keys("nothing like it")
     assert browser.find_element(By.CSS_SELECTOR, "#found").text == "0 of 1 new uses"
     assert messages(browser) == []
+
+
+def test_thousands_of_new_uses_are_no_burden(opened: Opened, tmp_path: Path) -> None:
+    """Two years of Linux bring some 6,000. A loaded machine gets some slack."""
+    page = tmp_path / "progress.html"
+    page.write_bytes(render(history(uses=8000)))
+    browser = opened(page)
+    more = browser.find_element(By.CSS_SELECTOR, "#newest .more")
+    assert len(browser.find_elements(By.CSS_SELECTOR, "#newest tbody tr")) == 100
+    assert more.text == "show 100 more of 7,900"
+    more.click()
+    assert len(browser.find_elements(By.CSS_SELECTOR, "#newest tbody tr")) == 200
+    took = """
+        const timed = (act) => Math.min(...[0, 1, 2].map(() => {
+            const start = performance.now(); act(); document.body.offsetHeight; return performance.now() - start;
+        }));
+        const input = document.querySelector('#text');
+        const typed = (text) => { input.value = text; input.dispatchEvent(new Event('input')); };
+        const found = {};
+        for (const text of ['y', 'y79', '']) found[`search ${text}`] = timed(() => typed(text));
+        for (const head of document.querySelectorAll('#newest th button'))
+            found[head.textContent] = timed(() => head.click());
+        return found;
+    """
+    assert {name: ms for name, ms in browser.execute_script(took).items() if ms > 250} == {}
+    browser.find_element(By.CSS_SELECTOR, "#text").send_keys("y7999")
+    assert browser.find_element(By.CSS_SELECTOR, "#found").text == "1 of 8,000 new uses"
+    assert not more.is_displayed()
 
 
 def test_the_page_fits_a_narrow_window(opened: Opened, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
-/* A table of some hundred rows that sorts by a click on a column's head. */
+/* A table that sorts by a click on a column's head. Of many rows the first are built; a button below brings more. */
 class PlainTable {
+	static STEP = 100;
+
 	/* columns: {title, value(row) for sorting, cell(row) -> string or element, number: aligned right} */
 	constructor(place, columns, sortedBy, direction) {
 		this.columns = columns;
@@ -13,6 +15,8 @@ class PlainTable {
 		this.body = element('tbody');
 		place.replaceChildren(element('table', {className: 'plain'},
 			element('thead', {}, element('tr', {}, ...this.heads)), this.body));
+		this.more = element('button', {type: 'button', className: 'more', hidden: true, onclick: () => this.build()});
+		place.append(this.more);
 	}
 
 	sortBy(n) {
@@ -28,8 +32,19 @@ class PlainTable {
 		keyed.sort(([a], [b]) => this.direction * (a < b ? -1 : a > b ? 1 : 0));
 		this.heads.forEach((head, n) => head.setAttribute('aria-sort',
 			n !== this.sortedBy ? 'none' : this.direction > 0 ? 'ascending' : 'descending'));
-		this.body.replaceChildren(...keyed.map(([, row]) => element('tr', {}, ...this.columns.map((column) =>
-			element('td', {className: column.number ? 'number' : ''}, column.cell(row))))));
+		this.sorted = keyed.map(([, row]) => row);
+		this.body.replaceChildren();
+		this.build();
+	}
+
+	/* The next rows, below those that are there. */
+	build() {
+		const from = this.body.rows.length;
+		this.body.append(...this.sorted.slice(from, from + PlainTable.STEP).map((row) => element('tr', {},
+			...this.columns.map((column) =>
+				element('td', {className: column.number ? 'number' : ''}, column.cell(row))))));
+		const left = this.sorted.length - this.body.rows.length;
+		this.more.hidden = left === 0;
+		this.more.textContent = `show ${count(Math.min(left, PlainTable.STEP))} more of ${count(left)}`;
 	}
 }
-

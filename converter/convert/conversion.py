@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from converter.classify.record import Site
+from converter.classify.record import OPEN, Site
 from converter.convert.decisions import Decisions
 from converter.convert.edits import Stale, by_line, changes, check
 from converter.convert.lines import Change, Lines, between, changed, diff, split
@@ -15,6 +15,7 @@ from converter.convert.prepare import Preparation
 from converter.convert.sources import read_scanned
 from converter.convert.steps import prepare_steps
 from converter.convert.taken import own_names
+from converter.convert.together import Together, together
 from converter.errors import InputError
 from converter.tree import Tree, check_paths, shown
 from converter.vocabulary import scheme
@@ -62,11 +63,22 @@ class Conversion:
         check_paths(tree, options.prefixes)
 
     @cached_property
-    def sites(self) -> tuple[Site, ...]:
-        """The uses that change."""
+    def _wanted(self) -> tuple[Site, ...]:
         options = self.options
         own = own_names(self.scheme) if self._spoken else frozenset[str]()
         return tuple(chosen(self.report.sites, options.review, options.steps, options.prefixes, own))
+
+    @cached_property
+    def together(self) -> Together:
+        """Which uses change with others, or stay with others."""
+        wanted = {s.order() for s in self._wanted}
+        left = (s for s in self.report.sites if s.status in OPEN and not s.derived and s.order() not in wanted)
+        return together(by_path(s for s in self._wanted if not s.derived), by_path(left), self._lines_if_scanned)
+
+    @cached_property
+    def sites(self) -> tuple[Site, ...]:
+        """The uses that change: without those in whose expression another one stays."""
+        return tuple(s for s in self._wanted if s.order() not in self.together.held)
 
     @cached_property
     def preparation(self) -> Preparation:
@@ -80,6 +92,13 @@ class Conversion:
     def scanned(self, path: str) -> Lines:
         """The lines of a file as scanned. Raises Stale."""
         return split(read_scanned(self.tree, self._entries[path]))
+
+    def _lines_if_scanned(self, path: str) -> Lines | None:
+        """The lines of a file as scanned; None where it has changed, which is said when it would be converted."""
+        try:
+            return self.scanned(path)
+        except Stale:
+            return None
 
     def lines(self, path: str) -> Lines:
         """The lines of a file as they are before the uses change: as scanned, or as the preparation leaves them.

@@ -117,6 +117,7 @@ def mechanical(part: Part, chosen: Scheme, maintainers: Maintainers) -> Letter:
         "" if part.role or part.step else "What they do there:\n\n" + "\n".join(_roles(sites)),
         *_policies(sites, chosen),
         few + "\n\n" + "\n".join(pairs),
+        _company(part),
         "What says so:\n\n" + reasons(sites, WIDTH),
         textwrap.fill(checked, WIDTH),
     ]
@@ -124,6 +125,16 @@ def mechanical(part: Part, chosen: Scheme, maintainers: Maintainers) -> Letter:
         paragraphs.append(textwrap.fill(f"{guesses} of them are best guesses that a person has to look at.", WIDTH))
     to, cc = recipients(part.paths, maintainers)
     return Letter(subject, "\n\n".join(p for p in paragraphs if p), to, cc)
+
+
+def _company(part: Part) -> str:
+    """What is said of uses with another role that stand in an expression with one of the patch's."""
+    others = [s for s in part.sites if part.role and s.role != part.role]
+    if not others:
+        return ""
+    roles = ", ".join(sorted({role(s.role).use for s in others}))
+    text = f"{_number(len(others), 'use')} of another role ({roles}) in an expression with one of this role came along."
+    return textwrap.fill(text, WIDTH)
 
 
 def _policies(sites: Sequence[Site], chosen: Scheme) -> list[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from converter.classify.record import Site
 from converter.convert.edits import Edit, edit_of
@@ -74,15 +75,17 @@ def step_macros(steps: Sequence[str]) -> dict[str, str]:
 
 
 def partition(
-    sites: Iterable[Site], by: Sequence[str], maintainers: Maintainers, steps: Sequence[str], roles: Sequence[str]
-) -> list[Part]:
-    """The patches, in order of `roles` and of subsystems; derived names come last, step by step."""
+    sites: Iterable[Site], by: Sequence[str], maintainers: Maintainers, steps: Sequence[str], roles: Sequence[str],
+    with_: Mapping[tuple[str, int, int], Site] = MappingProxyType({}),
+) -> list[Part]:  # fmt: skip
+    """The patches, in order of `roles` and of subsystems; derived names come last, step by step. A use goes into the
+    patch of the one that it stands `with_`."""
     macros = step_macros(steps)
     groups: dict[tuple[str | None, str | None, str, str], list[Site]] = defaultdict(list)
     for s in sites:
         subsystem = _subsystem(maintainers, s.path) if "subsystem" in by else ""
         step = macros.get(s.macro) if s.derived else None
-        role = s.role if "role" in by and step is None else None
+        role = with_.get(s.order(), s).role if "role" in by and step is None else None
         unit = s.unit or "" if "unit" in by and step is None else ""
         groups[step, role, unit, subsystem].append(s)
     order = {r: i for i, r in enumerate(roles)}

@@ -78,7 +78,9 @@ def write(conversion: Conversion, directory: Path, by: Sequence[str], author: st
     maintainers = _maintainers(conversion.tree)
     patches, parts = _patches(conversion, by, maintainers)
     options = conversion.options
-    left = worklist.open_sites(conversion.report, conversion.sites, options.prefixes, options.steps)
+    left = worklist.open_sites(
+        conversion.report, conversion.sites, options.prefixes, options.steps, conversion.together.held
+    )
     stat: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
     for patch in patches:
         for path, (added, deleted) in patch.stat.items():
@@ -117,7 +119,9 @@ def _printed(conversion: Conversion) -> list[Shown]:
 
 
 def _patches(conversion: Conversion, by: Sequence[str], maintainers: Maintainers) -> tuple[list[_Patch], list[Part]]:
-    parts = partition(conversion.sites, by, maintainers, conversion.options.steps, list(words().role))
+    parts = partition(
+        conversion.sites, by, maintainers, conversion.options.steps, list(words().role), conversion.together.with_
+    )
     patches = []
     for p in conversion.preparation.patches:
         paths = list(p.diffs)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from converter.classify.record import OPEN, Evidence, Report, Site
 from converter.convert.plan import by_path, doubtful, step_macros
+from converter.convert.together import Place
 from converter.report import encode
 from converter.tree import shown
 
@@ -22,8 +24,12 @@ _NUMBER = re.compile(r"\(?(\d|sizeof\b)")
 """What has no unit of its own to ask about."""
 
 
-def open_sites(report: Report, done: Sequence[Site], prefixes: Sequence[str], steps: Sequence[str] = ()) -> list[Site]:
-    """Uses with status `logic` or `review` that the series leaves, of these paths, and those that a step left."""
+def open_sites(
+    report: Report, done: Sequence[Site], prefixes: Sequence[str], steps: Sequence[str] = (),
+    held: Mapping[Place, Site] = MappingProxyType({}),
+) -> list[Site]:  # fmt: skip
+    """Uses with status `logic` or `review` that the series leaves, of these paths, those that a step left, and those
+    `held` for the open use of their expression."""
     finished = {s.order() for s in done}
     macros = step_macros(steps)
     found = []
@@ -36,6 +42,9 @@ def open_sites(report: Report, done: Sequence[Site], prefixes: Sequence[str], st
                     s, status="review", missing=f"its result meets the other unit: {s.macro}() or {s.replacement}()?"
                 )
             )
+        elif (other := held.get(s.order())) is not None:
+            asked = f"{other.macro} in {other.line}:{other.col} is open, in the same expression: what do both mean?"
+            found.append(replace(s, status="review", missing=asked))
         elif s.status in OPEN:
             found.append(s)
     return found

@@ -193,7 +193,8 @@ def test_open_uses_are_in_the_worklist_and_in_no_patch(pgconv: Run, repository: 
     work = json.loads((tmp_path / "out/worklist.json").read_text())
     scan = json.loads(pgconv("scan", repository, "--format", "json").stdout)
     open_ = [s for s in scan["sites"] if s["status"] in ("review", "logic")]
-    assert sum(work["counts"].values()) == len(open_) > 0
+    held = [s for own in work["files"].values() for s in own if "open, in the same expression" in s["question"]]
+    assert sum(work["counts"].values()) - len(held) == len(open_) > 0
     text = (tmp_path / "out/worklist.md").read_text()
     assert all(f"## `{s['path']}`" in text for s in open_)
     assert all(e["question"] for own in work["files"].values() for e in own)

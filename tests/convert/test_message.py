@@ -85,3 +85,10 @@ def test_long_titles_end_before_their_number() -> None:
     made = titles(["mm: " + "word " * 20 + end for end in ("a", "b")])
     assert [m[-6:] for m in made] == [" (1/2)", " (2/2)"]
     assert max(map(len, made)) <= LONGEST
+
+
+def test_a_message_counts_the_uses_of_other_roles_that_come_along() -> None:
+    body = letter(use(1, "x"), use(2, "y", "page-array"), use(3, "z")).body
+    said = "1 use of another role (for numbers of struct pages) in an expression with one of this role came along."
+    assert said in " ".join(body.split())
+    assert "another role" not in letter(use(1, "x"), use(2, "y")).body

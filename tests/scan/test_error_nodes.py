@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from converter import data
 from converter.classify.roles import inert_directory
 from converter.csource.normalise import normalise
 from converter.csource.pieces import Source
+from converter.csource.text import Directive
 from tests.scan.lexer import FAMILY, words
 
+MACRO = re.compile(rb"[ \t]*\w+(\([^()]*\))?")
 PARSER = Parser(Language(tree_sitter_c.language()))
 
 
@@ -29,7 +32,10 @@ def in_error(tree: Tree, start: int, end: int) -> bool:
 
 
 def misread(code: bytes) -> Iterator[tuple[int, str]]:
-    """Line and name of each use of a C file that lies in an ERROR node of its piece, or in no piece at all."""
+    """Line and name of each use of a C file that lies in an ERROR node of its piece, or in no piece at all.
+
+    The body of a macro and the condition of an #if are parsed by themselves, as statements.
+    """
     source = Source(code)
     starts = [0]
     while (at := code.find(b"\n", starts[-1])) >= 0:
@@ -38,7 +44,11 @@ def misread(code: bytes) -> Iterator[tuple[int, str]]:
     for word in words(code):
         start = starts[word.line - 1] + word.col - 1
         end = start + len(word.name)
-        if word.text != "code" or source.directive_at(start) is not None:
+        if word.text != "code":
+            continue
+        if (directive := source.directive_at(start)) is not None:
+            if misread_directive(source, directive, start, end):
+                yield word.line, word.name
             continue
         piece = source.piece_at(start)
         if piece.start not in parsed:
@@ -47,6 +57,22 @@ def misread(code: bytes) -> Iterator[tuple[int, str]]:
         trees = [tree for text, tree in parsed[piece.start] if text[first:last] == word.name.encode()]
         if not trees or in_error(trees[0], first, last):
             yield word.line, word.name
+
+
+def misread_directive(source: Source, directive: Directive, start: int, end: int) -> bool:
+    """Does a use lie in an ERROR node of a macro's body, or of a condition? Other directives hold no C."""
+    body = directive.body
+    if directive.keyword == b"define":
+        head = MACRO.match(source.masked, directive.body, directive.end)
+        body = head.end() if head is not None else directive.end
+    elif directive.keyword not in (b"if", b"elif"):
+        return False
+    if start < body:
+        return False
+    before = b"void f(void) {"
+    text = source.masked[body : directive.end].replace(b"\\", b" ")
+    shift = len(before) - body
+    return in_error(PARSER.parse(before + text + b"\n;}"), start + shift, end + shift)
 
 
 def found(root: Path) -> list[str]:
@@ -66,9 +92,8 @@ def test_in_the_demo_tree_none_does() -> None:
     assert found(data.path("fixtures/tree")) == []
 
 
-def test_in_the_real_tree_at_most_seven_do(kernel: Path) -> None:
-    """Three more are allowed in preprocessor lines, which are parsed by themselves."""
-    assert len(found(kernel)) <= 7
+def test_in_the_real_tree_at_most_ten_do(kernel: Path) -> None:
+    assert len(found(kernel)) <= 10
 
 
 @pytest.mark.parametrize(

@@ -75,8 +75,12 @@ def load(path: Path | None = None) -> Policy:
     """The shipped policy, or that of a file. Raises RulesError."""
     path = path or data.path("rules/ci.toml")
     policy = toml.load(path, Policy)
-    if unknown := policy.rules.keys() ^ set(RULES):
-        raise RulesError(f"{path}: [rules] must list {', '.join(RULES)}; look at {', '.join(sorted(unknown))}")
+    for name in sorted(policy.rules.keys() - set(RULES)):
+        raise RulesError(
+            f"{toml.at_key(path, f'rules.{name}', '')}: {name}: no such rule; there are {', '.join(RULES)}"
+        )
+    for name in sorted(set(RULES) - policy.rules.keys()):
+        raise RulesError(f'{path}: [rules.{name}] is missing; level = "off" turns a rule off')
     return policy
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from converter import data
 from converter.ci import policy
 from converter.errors import RulesError
 from tests.ci.conftest import FILES, OPEN, Repo, brief
@@ -100,10 +102,34 @@ def test_patterns_of_the_policy_match_what_their_examples_say() -> None:
         assert [p for p in e.is_not if patterns.pattern(p) is not None] == []
 
 
-def test_a_policy_that_misspells_a_rule_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("[rules.new-use]", "[rules.new-uses]", r":LINE: new-uses: no such rule; there are new-use, unit-error, "),
+        ("[rules.unit-error]", "[evidence.unit-error]", r"policy.toml:\d+: "),
+        ("steps =", "paces =", r":LINE: evidence: Object contains unknown field `paces`"),
+        ("steps =", "steps = 'x' #", r":LINE: evidence: steps: Expected `int`, got `str`"),
+        ("[evidence]", "[evidence", r":LINE: not TOML: "),
+    ],
+)
+def test_a_broken_policy_is_named_with_file_line_and_entry(tmp_path: Path, old: str, new: str, said: str) -> None:
+    text = data.path("rules/ci.toml").read_text()
+    assert text.count(old) == 1
     file = tmp_path / "policy.toml"
-    file.write_text('[rules.new-uses]\nlevel = "error"\nwhat = "x"\n[evidence]\nsteps = 1\n[converted]\n')
-    with pytest.raises(RulesError, match="new-uses"):
+    file.write_text(text.replace(old, new))
+    line = text[: text.index(old)].count("\n") + 1
+    with pytest.raises(RulesError, match=f"^{re.escape(str(file))}:") as error:
+        policy.load(file)
+    assert re.search(said.replace("LINE", str(line)), str(error.value)), error.value
+    assert "\n" not in str(error.value)
+
+
+def test_a_policy_without_a_rule_is_refused(tmp_path: Path) -> None:
+    text = data.path("rules/ci.toml").read_text()
+    begin = text.index("[rules.unit-error]")
+    file = tmp_path / "policy.toml"
+    file.write_text(text[:begin] + text[text.index("\n[", begin) + 1 :])
+    with pytest.raises(RulesError, match=r"policy.toml: \[rules.unit-error\] is missing"):
         policy.load(file)
 
 

@@ -143,8 +143,8 @@ def _policies(sites: Sequence[Site], chosen: Scheme) -> list[str]:
     found = []
     for key, n in sorted((k, n) for k, n in count.items() if k is not None):
         policy = chosen.policy[key]
-        of = "of all of them" if n == len(sites) else f"of {n} of them"
-        text = f"The unit {of} is a free choice. Policy {key} makes it once, {policy.unit.upper()}: {policy.why}."
+        of = f" of {n} of them" if n < len(sites) else " of all of them" if n > 1 else ""
+        text = f"The unit{of} is a free choice. Policy {key} makes it once, {policy.unit.upper()}: {policy.why}."
         found.append(textwrap.fill(text, WIDTH))
     return found
 

@@ -72,8 +72,9 @@ def test_a_message_says_what_decided_and_no_policy_where_none_did() -> None:
 def test_a_message_says_how_many_uses_the_policy_decided() -> None:
     body = letter(use(1, "x", "buffer-size", "buffer-size"), use(2, "y", "buffer-size")).body
     assert "The unit of 1 of them is a free choice." in body
-    both = letter(use(1, "x", "buffer-size", "buffer-size"))
+    both = letter(use(1, "x", "buffer-size", "buffer-size"), use(2, "y", "buffer-size", "buffer-size"))
     assert "The unit of all of them is a free choice." in both.body
+    assert "The unit is a free choice." in letter(use(1, "x", "buffer-size", "buffer-size")).body
 
 
 def test_patches_of_one_title_are_numbered() -> None:

@@ -341,7 +341,7 @@ class _File:
         text = _PREFIX + body + _SUFFIX
         tree = _parser().parse(text)
         base = d.body - len(_PREFIX)
-        self._walk(partial(self.extractor.macro, tree.root_node, text, base, "", None))
+        self._walk(partial(self.extractor.macro, tree.root_node, text, base, self.lines.number(d.body), "", None))
         self._collect(marks, tree, text, base, "", text)
 
     def _macro(self, d: Directive, marks: list[Mark]) -> None:
@@ -367,7 +367,8 @@ class _File:
         params = None
         if head.group(2) is not None:
             params = [p.strip().decode("utf-8", "replace") for p in (head.group(3) or b"").split(b",") if p.strip()]
-        self._walk(partial(self.extractor.macro, tree.root_node, text, base, name.decode(), params))
+        line = self.lines.number(head.end())
+        self._walk(partial(self.extractor.macro, tree.root_node, text, base, line, name.decode(), params))
         self._collect(rest, tree, text, base, name.decode(), text, defines)
 
     # everything else

@@ -193,6 +193,7 @@ def converted(analysis: Analysis, chosen: Scheme) -> bool:
 def decide(analysis: Analysis, chosen: Scheme, what_if: Path | None = None) -> Report:
     solution = solved(analysis, chosen, what_if)
     decider = Decider(solution, chosen, vocabulary().names, rules().rules, confidence())
+    decider.expect((n, use) for n, facts in enumerate(analysis.facts) for use in facts.uses)
     sites: list[Site] = []
     for n, facts in enumerate(analysis.facts):
         sites.extend(decider.site(n, use) for use in facts.uses)

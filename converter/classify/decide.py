@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+
+import numpy as np
 
 from converter.classify.confidence import Confidence
 from converter.classify.contradict import contradicted
@@ -53,7 +55,13 @@ class Decider:
         self._chains: dict[tuple[int, str], tuple[Evidence, ...]] = {}
         self._starts: dict[tuple[int, str], tuple[list[int], int, str]] = {}
         self._names: dict[int, str] = {}
+        self._near: dict[int, list[tuple[int, str]]] = {}
         self._measured = cache(confidence.of)
+
+    def expect(self, uses: Iterable[tuple[int, Use]]) -> None:
+        """Look up at once what reaches all of these uses of files: quicker than one by one."""
+        nodes = [self.graph.node(file, u.node) for file, u in uses if u.node is not None]
+        self._near = dict(zip(nodes, self.solution.nearest_of(np.array(nodes, np.int32)), strict=True))
 
     def site(self, file: int, use: Use) -> Site:
         path = self.graph.files[file]
@@ -79,9 +87,9 @@ class Decider:
         if use.node is None:
             return Verdict(None, FAR, None, 0, "none", None, False)
         node = self.graph.node(file, use.node)
-        near = self.solution.nearest(node)
-        logic = [(c, label) for c, label in near if label == LOGIC and self._rule(node, LOGIC) is not None]
-        near = [(c, label) for c, label in near if label != LOGIC]
+        reaching = self._near.get(node) or self.solution.nearest(node)
+        logic = [(c, label) for c, label in reaching if label == LOGIC and self._rule(node, LOGIC) is not None]
+        near = [(c, label) for c, label in reaching if label != LOGIC]
         if not near and not logic:
             return Verdict(None, FAR, None, 0, "none", None, False)
         if logic and (not near or logic[0][0] <= near[0][0]):

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from tree_sitter import Language, Node, Query, QueryCursor, QueryError
 
 from converter import data, toml
+from converter.classify.needs import needed
 from converter.csource.context import OPERATIONS, Context
 from converter.errors import RulesError
 from converter.vocabulary import has_dimension, vocabulary
@@ -74,6 +75,40 @@ class Place:
     hits: dict[int, set[int]] = field(default_factory=dict)  # rule number -> offsets, once its query has run
 
 
+class Sought:
+    """A pattern that is searched in one line."""
+
+    def __init__(self, pattern: str) -> None:
+        self._search = re.compile(pattern).search
+        self._needs = needed(pattern)
+
+    def within(self, text: str) -> bool:
+        for literal in self._needs:
+            if literal in text:
+                break
+        else:
+            if self._needs:
+                return False
+        return self._search(text) is not None
+
+
+class SoughtInCode:
+    """A pattern that is searched in a piece of code."""
+
+    def __init__(self, pattern: str) -> None:
+        self._search = re.compile(pattern.encode()).search
+        self._needs = tuple(literal.encode() for literal in needed(pattern))
+
+    def within(self, text: bytes) -> bool:
+        for literal in self._needs:
+            if literal in text:
+                break
+        else:
+            if self._needs:
+                return False
+        return self._search(text) is not None
+
+
 class Where(NamedTuple):
     """The place of a rule, spelled `path:line` only where an error asks for it."""
 
@@ -94,10 +129,9 @@ class _Compiled:
             self.sink = _pattern(w.sink)
             self.function = _pattern(w.function)
             self.path = _pattern(w.path)
-            self.expression = _pattern(w.expression)
-            bodies = (w.body,) if isinstance(w.body, str) else w.body
-            self.body = tuple(re.compile(b.encode()) for b in bodies)
-            self.lacks = re.compile(w.lacks.encode()) if w.lacks else None
+            self.expression = Sought(w.expression) if w.expression else None
+            self.body = tuple(map(SoughtInCode, (w.body,) if isinstance(w.body, str) else w.body))
+            self.lacks = SoughtInCode(w.lacks) if w.lacks else None
             self.query = Query(language, w.query) if w.query else None
         except (re.error, QueryError) as error:
             raise RulesError(f"{where}: {rule.id}: {error}") from error
@@ -119,11 +153,12 @@ class _Compiled:
             return False
         if self.path is not None and not self.path.match(p.path):
             return False
-        if self.expression is not None and not self.expression.search(c.expression):
+        if self.expression is not None and not self.expression.within(c.expression):
             return False
-        if not all(b.search(p.text) for b in self.body):
-            return False
-        if self.lacks is not None and self.lacks.search(p.text):
+        for b in self.body:
+            if not b.within(p.text):
+                return False
+        if self.lacks is not None and self.lacks.within(p.text):
             return False
         return self.query is None or self._query(p, number)
 

@@ -30,13 +30,20 @@ NoCache = Annotated[bool, typer.Option("--no-cache", help="Neither read nor writ
 
 
 @contextmanager
-def opened(path: str | None, rev: str | None, cached: bool) -> Iterator[tuple[Tree, Cache]]:
-    """The tree and the cache of one command. Raises InputError."""
+def opened(path: str | None, rev: str | None, cached: bool, jobs: int | None = 1) -> Iterator[tuple[Tree, Cache]]:
+    """The tree and the cache of one command. Raises InputError.
+
+    `jobs`: how many processes will read the tree, None for one each CPU. Where the cache does not know it, they begin
+    to import what they need while it is listed.
+    """
     if path is None:
         raise InputError("no tree named; say which kernel tree to read; --help shows an example")
-    tree = open_tree(path, rev)
     with open_cache(cached) as cache:
-        yield tree, cache
+        if (jobs or os.cpu_count() or 1) > 1 and rev is None and os.path.isdir(path) and not cache.knows(path):
+            from converter.tree.pool import warm
+
+            warm("converter.worker")
+        yield open_tree(path, rev), cache
 
 
 def inside(path: str) -> str:

@@ -77,7 +77,7 @@ def scan(
             raise InputError("--shard makes a part for pgconv merge: name its file with -o, and choose sites there")
         _share(tree, rev, shard, output, scheme, jobs, no_cache)
         return
-    with opened(tree, rev, not no_cache) as (source, cache):
+    with opened(tree, rev, not no_cache, jobs) as (source, cache):
         from converter.scan import examine
         from converter.scan import scan as run
         from converter.treemacros import table, with_macros

@@ -82,6 +82,15 @@ class Cache:
         damaged = f"{shown(self._store.path)}: {count} damaged row{'' if count == 1 else 's'} of the cache not used"
         return (*self._store.warnings, *((damaged,) if count else ()))
 
+    def knows(self, path: str) -> bool:
+        """Was the directory `path` scanned before? Its files may be others by now."""
+        root = os.fsencode(os.path.realpath(path))
+
+        def select(database: sqlite3.Connection) -> bool:
+            return database.execute("SELECT 1 FROM stat_index WHERE root = ?", (root,)).fetchone() is not None
+
+        return self._store.run(select, False)
+
     def digests(self, tree: Tree) -> dict[str, str]:
         """path -> digest for every entry whose digest is known without reading it (all of them, in a git revision)."""
         if tree.revision is not None:

@@ -98,15 +98,21 @@ def _reason(error: OSError) -> str:
     return error.strerror or type(error).__name__
 
 
-def _contents(path: bytes) -> bytes:
-    """The bytes of a regular file; raises OSError, also where `path` is a symlink or no regular file."""
+def _contents(path: bytes, size: int = -1) -> bytes:
+    """The bytes of a regular file; raises OSError, also where `path` is a symlink or no regular file.
+
+    `size`: what a listing said of it. A file that has just that many bytes is not asked again what it is.
+    """
     descriptor = os.open(path, _READ_FLAGS)
     try:
+        if 0 <= size <= LARGEST and len(data := os.read(descriptor, size + 1)) == size > 0:
+            return data
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(0, "not a regular file")
         if status.st_size > LARGEST:
             raise OSError(0, f"larger than {LARGEST >> 20} MiB")
+        os.lseek(descriptor, 0, os.SEEK_SET)
         data = os.read(descriptor, status.st_size + 1)
         if len(data) == status.st_size:
             return data
@@ -127,7 +133,8 @@ class FileReader:
     def read(self, entry: Entry) -> bytes:
         """The bytes of a file; raises Unreadable."""
         try:
-            return _contents(os.path.join(os.fsencode(self.root), entry.path.encode("utf-8", "surrogateescape")))
+            path = os.path.join(os.fsencode(self.root), entry.path.encode("utf-8", "surrogateescape"))
+            return _contents(path, entry.size)
         except OSError as error:
             raise Unreadable(entry.path, _reason(error)) from None
 

@@ -15,10 +15,10 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing import connection, resource_tracker
+from multiprocessing import connection, forkserver, resource_tracker
 from multiprocessing.context import ForkServerProcess
 from types import ModuleType
 from typing import Any, Generic, TypeVar
@@ -75,6 +75,15 @@ def run(
     if jobs <= 1 or len(work) <= 1:
         return _run_here(setup, work)
     return _Pool(setup, work, min(jobs, len(work))).results()
+
+
+def warm(module: str) -> None:
+    """Start the fork server, which imports what workers of that module need while this process does something else."""
+    multiprocessing.get_context("forkserver").set_forkserver_preload([__name__, module])
+    with _nothing_from_here(), suppress(OSError, EOFError):  # run() meets them again, and says so
+        resource_tracker.ensure_running()
+        with _interrupt_blocked():
+            forkserver.ensure_running()
 
 
 def chunked(

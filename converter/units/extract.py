@@ -21,14 +21,17 @@ class Extractor(Expressions):
 
     def run(self, root: Node, text: bytes, base: int, function: str = "") -> None:
         """Walk one parsed piece; `base` is the byte offset of `text` in the file."""
-        self._text, self._base = text, base
+        self._text, self._base, self._line = text, base, self.line_of(base)
         self._begin(function)
         for child in root.named_children:
             self._top(child)
 
-    def macro(self, root: Node, text: bytes, base: int, name: str, params: list[str] | None) -> None:
-        """Walk the body of a macro, wrapped in a function; its value is that of a lone expression."""
-        self._text, self._base = text, base
+    def macro(self, root: Node, text: bytes, base: int, line: int, name: str, params: list[str] | None) -> None:
+        """Walk the body of a macro, wrapped in a function; its value is that of a lone expression.
+
+        `base`: where in the file the wrapped text would begin, `line`: on which the body does.
+        """
+        self._text, self._base, self._line = text, base, line
         self._begin(name)
         own = self.own(name)
         for i, p in enumerate(params or ()):

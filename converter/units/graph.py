@@ -166,7 +166,7 @@ def link(
     raw_first = _firsts(len(f.keys) for f in facts)
     raw = list(number)
     ids: dict[str, int] = defaultdict(count().__next__)
-    real = np.fromiter(map(ids.__getitem__, [resolve(key, types) for key in raw]), np.int32)
+    real = np.fromiter(map(ids.__getitem__, [resolve(key, types) if "F:" in key else key for key in raw]), np.int32)
     keys = list(ids)
     offset = _firsts(len(f.locals) for f in facts)
     first_key = int(offset[-1]) + room
@@ -180,7 +180,7 @@ def link(
     degree = np.bincount(edges[:, :2].ravel(), minlength=first_key + len(keys))
     hubs = np.flatnonzero(degree > HUB).astype(np.int32)
     hubs = hubs[hubs >= first_key]
-    vague = np.array([first_key + i for i, k in enumerate(keys) if is_vague(k)], np.int32)
+    vague = np.array([first_key + i for i, k in enumerate(keys) if "F:" in k and is_vague(k)], np.int32)
     closed = union(hubs, vague)
     graph = Graph(list(paths), list(facts), offset[:-1], keys, first_key, edges, file_of_edge, seeds, closed, vague)
     return Linked(graph, raw, real, raw_first, raw_ids)
@@ -264,9 +264,15 @@ def seed_of(key: str, known: Signatures, rules: Mapping[str, Seed]) -> Seed | No
     return seed
 
 
+_NOTHING: Mapping[str, str] = {}
+
+
 def hint_of(key: str, types: Types, known: Signatures) -> str | None:
     """The hint that the declared type of a field gives."""
-    declared = types.of(key) if key.startswith("F:") else None
+    if not key.startswith("F:"):
+        return None
+    owner, _, field = key[2:].rpartition(".")
+    declared = types.structs.get(owner, _NOTHING).get(field)
     if declared is None:
         return None
     bare = declared.rstrip("*")

@@ -59,6 +59,7 @@ class Quantities:
         self._comparison = Edge.COMPARE  # what a comparison says here: in the condition of a loop, a bound
         self._text = b""
         self._base = 0
+        self._line = 0  # on which the text begins
         self._function = ""
         self._vars: dict[str, Value] = {}
         self._alias: dict[bytes, Value] = {}
@@ -76,7 +77,7 @@ class Quantities:
 
     def edge(self, a: int | None, b: int | None, kind: Edge, node: Node) -> None:
         if a is not None and b is not None and a != b:
-            self.facts.edges.extend((a, b, kind, self.line_of(self._base + node.start_byte)))
+            self.facts.edges.extend((a, b, kind, self._line + node.start_point.row))
 
     def own(self, name: str) -> str:
         """The global name of a function or macro of this file: private ones carry the path."""

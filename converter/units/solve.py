@@ -44,6 +44,17 @@ class Solution:
         found.sort()
         return found
 
+    def nearest_of(self, nodes: Ints) -> list[list[tuple[int, str]]]:
+        """The same of many nodes."""
+        found: list[list[tuple[int, str]]] = [[] for _ in nodes]
+        for label, r in self.reach.items():
+            costs = r.distance[nodes]
+            for at in np.flatnonzero(costs < FAR).tolist():
+                found[at].append((costs.item(at), label))
+        for some in found:
+            some.sort()
+        return found
+
     def path(self, node: int, label: str) -> tuple[list[int], int]:
         """Edges from the node back to the seed of a label, and the seed's node."""
         parent, ends = self.reach[label].parent.item, self.graph.edges.item

@@ -18,6 +18,7 @@ import converter
 from converter import data
 from converter.errors import InputError
 from tests.conftest import ROOT
+from tests.test_help import COMMANDS
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +96,26 @@ def test_an_installed_pgconv_writes_pages(installed: Path, tmp_path: Path) -> No
     done = run([installed / "pgconv", "report", where(installed, tmp_path, "fixtures/tree"), "-o", "x.html"], tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "x.html").read_bytes().endswith(b"</html>\n")
+
+
+def test_a_new_user_needs_nothing_but_the_program(installed: Path, tmp_path: Path) -> None:
+    """An empty home, no variable but PATH: commands say what they do, and a scan makes its cache where it belongs."""
+    tree = where(installed, tmp_path, "fixtures/tree")
+    home = tmp_path / "home"
+    home.mkdir()
+
+    def user(*arguments: object) -> subprocess.CompletedProcess[str]:
+        environment = {"HOME": str(home), "PATH": f"{installed}:{os.defpath}"}
+        command = ["pgconv", *map(str, arguments)]
+        return subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, check=False)
+
+    for words in COMMANDS:
+        assert "Example: " in user(*words, "--help").stdout, words
+    first, second = user("scan", tree), user("scan", tree)
+    assert (first.returncode, first.stderr) == (0, "")
+    assert second.stdout == first.stdout
+    assert [path.name for path in home.iterdir()] == [".cache"]
+    assert [path.name for path in (home / ".cache").iterdir()] == ["pgconv"]
 
 
 def test_the_version_of_the_rules_follows_their_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -332,6 +332,10 @@ def test_on_a_full_disk_the_old_report_stays(pgconv: Run, demo_tree: Path, tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
 
 
+def test_a_device_without_room_is_refused_like_a_full_disk(pgconv: Run, demo_tree: Path) -> None:
+    assert refused(pgconv("scan", demo_tree, "-o", "/dev/full")).startswith("pgconv: /dev/full: cannot write: No space")
+
+
 @pytest.fixture
 def endless(make_tree: Make, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A scan in a process group of its own that has long to do."""
@@ -348,12 +352,14 @@ def endless(make_tree: Make, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_ctrl_c_ends_everything_with_one_line(endless: subprocess.Popen[str], tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_text("old")
     wait_for(lambda: len(group(endless.pid)) >= 4)  # scan, fork server, two workers
     os.killpg(endless.pid, signal.SIGINT)
     output, errors = endless.communicate(timeout=20)
     assert (output, errors, endless.returncode) == ("", "pgconv: interrupted\n", 130)
     wait_for(lambda: not group(endless.pid))
-    assert not (tmp_path / "report.json").exists()
+    assert (tmp_path / "report.json").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir() if "report" in path.name] == ["report.json"]
 
 
 def group(number: int) -> list[int]:

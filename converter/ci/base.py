@@ -20,7 +20,7 @@ from converter.scan import Analysis, cache_key, world
 from converter.tree.cache import Cache
 from converter.units.graph import Graph
 from converter.units.signatures import Seed
-from converter.units.solve import FAR, Adjacency, Reach
+from converter.units.solve import FAR, Adjacency, Reach, bare
 from converter.units.solved import Solved, World, solve_tree
 from converter.units.typetable import Declared, TypeTable, declares
 from converter.vocabulary import scheme
@@ -40,10 +40,11 @@ class Base:
 
 
 class _Forest(msgspec.Struct):
-    """The nodes that a label reaches: number, distance, edge; and the seeds among them."""
+    """The nodes that a label reaches: number, distance, round, edge; and the seeds among them."""
 
     nodes: memoryview
     distance: memoryview
+    round: memoryview
     parent: memoryview
     start: list[tuple[int, Seed]]
 
@@ -130,7 +131,9 @@ def _packed(base: Base) -> _Kept:
     forests = {}
     for label, r in s.reach.items():
         nodes = np.flatnonzero(r.distance < FAR).astype(np.int32)
-        forests[label] = _Forest(nodes.data, r.distance[nodes].data, r.parent[nodes].data, list(r.start.items()))
+        forests[label] = _Forest(
+            nodes.data, r.distance[nodes].data, r.round[nodes].data, r.parent[nodes].data, list(r.start.items())
+        )
     edges_of = np.bincount(g.file_of_edge[g.file_of_edge >= 0], minlength=len(g.files)).astype(np.int32)
     return _Kept(
         base.tree, memoryview(bytes.fromhex("".join(base.blobs))), g.files, g.offset.data, g.keys, g.first_key,
@@ -153,12 +156,13 @@ def _unpacked(k: _Kept) -> Base:
     )  # fmt: skip
     degree = _ints(k.degree)
     size = len(degree)
-    reach = {}
+    reach: dict[str, Reach] = {}
     for label, f in k.forests.items():
         nodes = _ints(f.nodes)
-        distance, parent = np.full(size, FAR, np.int8), np.full(size, -1, np.int32)
-        distance[nodes], parent[nodes] = np.frombuffer(f.distance, np.int8), _ints(f.parent)
-        reach[label] = Reach(distance, parent, dict(f.start))
+        r = reach[label] = bare(size)
+        r.distance[nodes], r.parent[nodes] = np.frombuffer(f.distance, np.int8), _ints(f.parent)
+        r.round[nodes] = np.frombuffer(f.round, np.int16)
+        r.start.update(f.start)
     first = np.zeros(size + 1, np.int64)
     np.cumsum(degree, out=first[1:])
     edge = _ints(k.edge)

@@ -1,8 +1,8 @@
 """A solved graph whose files can be exchanged: the distances of the whole tree after a few files have changed.
 
 Exact, not a guess from the file alone. What hung on an edge that goes is forgotten, down the shortest-path forest; the
-forest then grows again from what stands around the hole and from the new edges. Distances are those that a solution of
-the whole tree from nothing would have; among paths of equal cost another one may be kept.
+forest then grows again from what stands around the hole and from the new edges. Distances and paths are those that a
+solution of the whole tree from nothing would have.
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ from converter.units.edges import Edge
 from converter.units.facts import STRIDE, Facts
 from converter.units.graph import HUB, Ints, edge_costs, hint_of, is_vague, placed, resolve, seed_of
 from converter.units.numbers import union, without
-from converter.units.solve import FAR, LIMIT, Adjacency, Reach, Solution, grow
+from converter.units.solve import FAR, LIMIT, Adjacency, Reach, Solution, bare, grow
 from converter.units.solved import SLACK, FactsOf, Solved, World
 from converter.units.typetable import TypeTable, declares
 
 Bools = NDArray[np.bool_]
 _T = TypeVar("_T", bound=np.generic)
+_LAST = 1 << 30
+"""Beyond every number of a file."""
 
 
 @dataclass(slots=True)
@@ -79,6 +81,7 @@ class Live:
         self._base_rows = len(g.edges)
         self._alive = np.ones(self._base_rows, np.bool_)
         self._cost = np.zeros(self._base_rows, np.int32)  # of later rows; the base knows its own
+        self._order = np.append(np.arange(len(g.files), dtype=np.int64), _LAST)  # of files, by path
         self._hints = {int(g.edges[e, 0]): int(e) for e in np.flatnonzero(g.file_of_edge == -1)}
         size = self._capacity = len(start.adjacency.first) - 1
         self._next = g.first_key - start.room
@@ -118,7 +121,7 @@ class Live:
         self._room(new.values())
         before = self._kept()
         dead = self._remove(old, hints)
-        rows, numbers = self._add(new, hints)
+        rows, numbers = self._add(old, new, hints)
         self._mended = self._solve(dead, rows)
         return Exchanged(before, self.solution, old, numbers, self._mended)
 
@@ -127,9 +130,11 @@ class Live:
         for label, reach in self.solution.reach.items():
             copy = self._copies.get(label)
             if copy is None:
-                self._copies[label] = Reach(reach.distance.copy(), reach.parent.copy(), reach.start)
+                self._copies[label] = Reach(reach.distance.copy(), reach.round.copy(), reach.parent.copy(), reach.start)
             elif len(nodes := self._mended.get(label, ())):
-                copy.distance[nodes], copy.parent[nodes] = reach.distance[nodes], reach.parent[nodes]
+                for kept, now in ((copy.distance, reach.distance), (copy.round, reach.round)):
+                    kept[nodes] = now[nodes]
+                copy.parent[nodes] = reach.parent[nodes]
         return Solution(self.graph, dict(self._copies))
 
     # types
@@ -219,6 +224,7 @@ class Live:
         self._base.first = np.concatenate([first[:at], np.full(more, first[at]), first[at:], np.full(wide, first[-1])])
         for label, reach in self.solution.reach.items():
             reach.distance = _opened(reach.distance, at, more, wide, FAR)
+            reach.round = _opened(reach.round, at, more, wide, 0)
             reach.parent = _opened(reach.parent, at, more, wide, -1)
             reach.start = {n + more: s for n, s in reach.start.items()}
             self._begins[label] = _opened(self._begins[label], at, more, wide, 0)
@@ -246,7 +252,7 @@ class Live:
             self._own_raws.pop(n, None)
         return dead
 
-    def _add(self, new: Mapping[str, Facts], hints: set[int]) -> tuple[Ints, dict[str, int]]:
+    def _add(self, old: Mapping[str, int], new: Mapping[str, Facts], hints: set[int]) -> tuple[Ints, dict[str, int]]:
         """Put in the edges of files; the rows that they take, and the files' numbers."""
         g = self.graph
         parts, owners, offsets = [np.zeros((0, STRIDE), np.int32)], [np.zeros(0, np.int32)], []
@@ -262,6 +268,7 @@ class Live:
             g.files.append(path)
             self._facts.append(facts)
             self.number[path] = numbers[path] = n
+        self._order = self._ordered(old, numbers)
         extra = self._settle(hints)
         at = len(g.edges) + sum(map(len, parts))
         self._hints |= {int(row[0]): at + i for i, row in enumerate(extra)}
@@ -274,6 +281,17 @@ class Live:
         self._alive = np.concatenate([self._alive, np.ones(len(added), np.bool_)])
         self._over = self._overlay()
         return rows, numbers
+
+    def _ordered(self, old: Mapping[str, int], numbers: Mapping[str, int]) -> NDArray[np.int64]:
+        """Where each file comes among the paths of the tree; edges of no file come last."""
+        order = np.full(len(self.graph.files) + 1, _LAST, np.int64)
+        if numbers.keys() <= old.keys():
+            order[: len(self._order) - 1] = self._order[:-1]
+            for path, n in numbers.items():
+                order[n] = order[old[path]]
+        else:
+            order[[n for _, n in sorted(self.number.items())]] = np.arange(len(self.number))
+        return order
 
     def _settle(self, hints: set[int]) -> list[tuple[int, int, int, int]]:
         """Seed the keys that are new; edges from fields to the hints of their types."""
@@ -313,6 +331,16 @@ class Live:
             np.concatenate([cost[there], late[2]]),
         )
 
+    def rank(self, edges: Ints) -> NDArray[np.int64]:
+        """Where each edge comes in the tree."""
+        return self._order[self.graph.file_of_edge[edges]] << 32 | edges
+
+    def behind(self, edges: Ints, nodes: Ints) -> Ints:
+        """The end of each edge that is not the node."""
+        ends = self.graph.edges[edges, :2]
+        behind: Ints = np.where(ends[:, 0] == nodes, ends[:, 1], ends[:, 0])
+        return behind
+
     # distances
 
     def _solve(self, dead: Ints, rows: Ints) -> dict[str, Ints]:
@@ -346,8 +374,7 @@ class Live:
                 if not label or self.graph.keys[node - self.graph.first_key] in self._world.silent:
                     continue
                 if label not in self.solution.reach:
-                    far = np.full(self._capacity, FAR, np.int8), np.full(self._capacity, -1, np.int32)
-                    self.solution.reach[label] = Reach(*far, {})
+                    self.solution.reach[label] = bare(self._capacity)
                     self._begins[label] = np.zeros(self._capacity, np.bool_)
                 reach = self.solution.reach[label]
                 reach.distance[node], reach.parent[node], reach.start[node] = seed.cost, -1, seed
@@ -368,12 +395,15 @@ class Live:
             lost = self._hanging(reach, lost)
             forgotten.append(lost)
         hole = union(*forgotten)
-        distance[hole], parent[hole] = FAR, -1
+        distance[hole], reach.round[hole], parent[hole] = FAR, 0, -1
         around, _, _ = self.steps(hole)
         sources = union(around, entry, starts)
         sources = sources[distance[sources] <= LIMIT]
-        reached = grow(reach, begins, self, closed, sources)
-        return union(hole, starts, *reached)
+        mended = new = union(hole, starts, *grow(reach, begins, self, closed, sources, self))
+        while len(new):  # what hangs on a path that is another one has another path too
+            new = without(self._hanging(reach, new), mended)
+            mended = union(mended, new)
+        return mended
 
     def _hanging(self, reach: Reach, nodes: Ints) -> Ints:
         """What hangs directly on the nodes in a forest."""

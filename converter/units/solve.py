@@ -3,6 +3,8 @@
 For each unit, a shortest-path forest grows from its seeds over the constraint graph (Dial's algorithm, level by level
 in NumPy). Zero-cost edges are equalities, so a class that a union-find would build is a level's closure; keeping the
 edge by which a node was reached keeps the reason of each union, and the path to the seed is the chain of evidence.
+Among paths of equal cost the one is kept whose last step starts from what was reached first, and among those the one
+whose edge comes last in the tree, by file and place: so the forest depends on the tree alone, not on how it grew.
 A quantity that a signature fixes is where paths begin and where they end: nothing flows through it.
 """
 
@@ -26,9 +28,13 @@ LIMIT = 16
 
 @dataclass(slots=True)
 class Reach:
-    """Of one unit: cost of the nearest path to each node (FAR: none), and the edge by which it arrives (-1: a seed)."""
+    """Of one unit: cost of the nearest path to each node (FAR: none), and the edge by which it arrives (-1: a seed).
+
+    `round`: how many steps without cost the path ends with, at least.
+    """
 
     distance: NDArray[np.int8]
+    round: NDArray[np.int16]
     parent: Ints
     start: dict[int, Seed]
 
@@ -111,6 +117,18 @@ class Steps(Protocol):
         ...
 
 
+class Settled(Protocol):
+    """What is to be known of a forest that stands already where it is to grow on."""
+
+    def rank(self, edges: Ints) -> NDArray[np.int64]:
+        """Where each edge comes in the tree: by file, then by place."""
+        ...
+
+    def behind(self, edges: Ints, nodes: Ints) -> Ints:
+        """The end of each edge that is not the node."""
+        ...
+
+
 def solve(graph: Graph, label_of: Mapping[str, str], silent: Collection[str] = ()) -> Solution:
     """`label_of`: dimension of a seed -> label it counts as ('' for none); the keys in `silent` seed nothing."""
     adjacency = Adjacency.of(graph.edges, costs(graph), graph.size)
@@ -138,52 +156,80 @@ def forests(
 
 
 def _spread(size: int, at: Steps, seeds: Iterable[tuple[int, Seed]], closed: NDArray[np.bool_]) -> Reach:
-    distance = np.full(size, FAR, np.int8)
-    parent = np.full(size, -1, np.int32)
-    start: dict[int, Seed] = {}
+    reach = bare(size)
     for node, seed in seeds:
-        if seed.cost < distance[node]:
-            distance[node] = seed.cost
-            start[node] = seed
+        if seed.cost < reach.distance[node]:
+            reach.distance[node] = seed.cost
+            reach.start[node] = seed
     begins = np.zeros(size, np.bool_)
-    begins[list(start)] = True
-    reach = Reach(distance, parent, start)
-    grow(reach, begins, at, closed, np.array(list(start), np.int32))
+    begins[list(reach.start)] = True
+    grow(reach, begins, at, closed, np.array(list(reach.start), np.int32))
     return reach
 
 
-def grow(reach: Reach, begins: NDArray[np.bool_], at: Steps, closed: NDArray[np.bool_], sources: Ints) -> list[Ints]:
+def bare(size: int) -> Reach:
+    """Of a unit that reaches nothing."""
+    return Reach(np.full(size, FAR, np.int8), np.zeros(size, np.int16), np.full(size, -1, np.int32), {})
+
+
+def grow(
+    reach: Reach, begins: NDArray[np.bool_], at: Steps, closed: NDArray[np.bool_], sources: Ints,
+    settled: Settled | None = None,
+) -> list[Ints]:  # fmt: skip
     """Extend the forest from `sources`, whose distances stand; returns the nodes that were reached, some twice.
 
-    `begins`: the seeds, whose distance nothing lowers. A node that is `closed` is an end, unless it is a seed.
+    begins   the seeds, whose distance nothing lowers
+    closed   nodes that are an end, unless they are seeds
+    settled  of a forest with other nodes than the sources; without it edges come in the order of their rows
     """
-    distance, parent = reach.distance, reach.parent
-    buckets: list[list[Ints]] = [[] for _ in range(LIMIT + 8)]
+    distance, rounds, parent = reach.distance, reach.round, reach.parent
+    levels: list[dict[int, list[Ints]]] = [{} for _ in range(LIMIT + 8)]
     reached: list[Ints] = []
-    for level in union(distance[sources]):
-        if level <= LIMIT:
-            buckets[int(level)].append(sources[distance[sources] == level])
+    for level, round_, nodes in _slots(reach, sources):
+        levels[level].setdefault(round_, []).append(nodes)
     for level in range(LIMIT + 1):
-        waiting = buckets[level]
+        waiting = levels[level]
         while waiting:
-            nodes = union(*waiting)
-            waiting = []
-            nodes = nodes[(distance[nodes] == level) & (~closed[nodes] | (parent[nodes] < 0))].astype(np.int32)
-            others, edges, step = at.steps(nodes)
-            open_ = (distance[others] > level + step) & (step <= LIMIT - level) & ~begins[others]
+            now = min(waiting)
+            nodes = union(*waiting.pop(now))
+            stands = (distance[nodes] == level) & (rounds[nodes] == now) & (~closed[nodes] | (parent[nodes] < 0))
+            others, edges, step = at.steps(nodes[stands])
+            open_ = (distance[others] >= level + step) & (step <= LIMIT - level) & ~begins[others]
             others, edges, step = others[open_], edges[open_], step[open_]
             for cost in np.flatnonzero(np.bincount(step)).tolist():
                 chosen = step == cost
+                there, then = level + cost, 0 if cost else now + 1
                 targets, by = others[chosen], edges[chosen]
-                better = distance[targets] > level + cost  # no cheaper step of this round was
-                targets = targets[better]
+                was = distance[targets]
+                level_with = was == there
+                better = (was > there) | (level_with & (rounds[targets] > then))
+                if settled is not None:
+                    level_with &= rounds[targets] == then
+                    tied = level_with.nonzero()[0]
+                    better[tied] = _preferred(reach, settled, targets[tied], by[tied], level, now)
+                targets, by = targets[better], by[better]
                 if not len(targets):
                     continue
-                distance[targets] = level + cost
-                parent[targets] = by[better]
+                distance[targets], rounds[targets] = there, then
+                order = np.argsort(by if settled is None else settled.rank(by))
+                parent[targets[order]] = by[order]  # of several edges to a node the last one stays
                 reached.append(targets)
-                if cost == 0:
-                    waiting.append(targets)
-                else:
-                    buckets[level + cost].append(targets)
+                levels[there].setdefault(then, []).append(targets)
     return reached
+
+
+def _slots(reach: Reach, nodes: Ints) -> Iterable[tuple[int, int, Ints]]:
+    """Nodes by distance and round."""
+    for level in union(reach.distance[nodes]).tolist():
+        of_level = nodes[reach.distance[nodes] == level]
+        for round_ in union(reach.round[of_level]).tolist() if level <= LIMIT else ():
+            yield level, round_, of_level[reach.round[of_level] == round_]
+
+
+def _preferred(reach: Reach, settled: Settled, nodes: Ints, edges: Ints, level: int, round_: int) -> NDArray[np.bool_]:
+    """Is the edge, from a node of this level and round, to be kept rather than the one by which a node hangs?"""
+    parents = reach.parent[nodes]
+    behind = settled.behind(parents, nodes)
+    later = (reach.distance[behind] - np.int32(level)) * (1 << 16) + reach.round[behind] - np.int32(round_)
+    preferred: NDArray[np.bool_] = (later > 0) | ((later == 0) & (settled.rank(edges) > settled.rank(parents)))
+    return preferred

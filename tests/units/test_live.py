@@ -1,4 +1,4 @@
-"""A live graph has the distances of a tree that was linked and solved from nothing, whatever was exchanged."""
+"""A live graph has the paths of a tree that was linked and solved from nothing, whatever was exchanged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from converter.scan import world
 from converter.units.facts import Facts
 from converter.units.graph import HUB
 from converter.units.live import Live
-from converter.units.solve import Reach, Solution
+from converter.units.solve import Solution
 from converter.units.solved import FactsOf, Solved, solve_tree
 from converter.units.typetable import TypeTable, declares
 from converter.vocabulary import scheme
@@ -29,6 +29,8 @@ PIECES = (
     "struct box *open_box(int n);\n",
     "void fill(struct box *b, unsigned long n) { b->at = n; if (n > PAGE_SIZE) b->at = n >> PAGE_SHIFT; }\n",
     "void more(int n) { open_box(n)->at = far_away(n); use(open_box(n)->folio->vm_pgoff << PAGE_SHIFT); }\n",
+    "void same(struct vm_area_struct *v) { long n = v->vm_pgoff, m = n; n = m; m = v->vm_pgoff; far(m + PAGE_SIZE); }\n",
+    "void ways(struct folio *f) { long i = f->index; long j = i; long k = j; i = k; far(k); far(j); head(f, i); }\n",
     "#define TWICE(n) ((n) << (PAGE_SHIFT + 1))\n",
     "long twice(struct folio *f) { return TWICE(f->index) + TWICE(PHYS_PFN(f->x)); }\n",
 )
@@ -58,30 +60,38 @@ def live_of(files: dict[str, Facts]) -> Live:
     return Live(from_nothing(files), FactsOf(len(paths), load, at_hand), lambda: types_of(files), WORLD)
 
 
-def distances(live: Live) -> dict[str, dict[object, int]]:
-    """label -> what a node is -> distance, of the nodes that are reached."""
+Arrival = tuple[int, object]
+"""How far a node is, and the edge by which it is reached: its file and place."""
+
+
+def arrivals(live: Live) -> dict[str, dict[object, Arrival]]:
+    """label -> what a node is -> how it is reached, of the nodes that are."""
     g = live.graph
-    names: dict[int, object] = {g.first_key + i: key for i, key in enumerate(g.keys)}
-    for path, n in live.number.items():
-        names |= {int(g.offset[n]) + i: (path, i) for i in range(len(g.facts[n].locals))}
-    return _named(live.solution.reach, names)
+    return _named(Solution(g, live.solution.reach), live.number)
 
 
-def expected(files: dict[str, Facts]) -> dict[str, dict[object, int]]:
+def expected(files: dict[str, Facts]) -> dict[str, dict[object, Arrival]]:
     whole = from_nothing(files)
-    g = whole.graph
+    return _named(Solution(whole.graph, whole.reach), {path: n for n, path in enumerate(whole.graph.files)})
+
+
+def _named(solution: Solution, number: dict[str, int]) -> dict[str, dict[object, Arrival]]:
+    g = solution.graph
     names: dict[int, object] = {g.first_key + i: key for i, key in enumerate(g.keys)}
-    for n, path in enumerate(g.files):
-        names |= {int(g.offset[n]) + i: (path, i) for i in range(len(files[path].locals))}
-    return _named(whole.reach, names)
+    for path, n in number.items():
+        names |= {int(g.offset[n]) + i: (path, i) for i in range(len(g.facts[n].locals))}
 
+    def place(node: int, edge: int) -> object:
+        file = int(g.file_of_edge[edge])
+        if file < 0:
+            return "" if str(names[node]).startswith(("T:", "N:")) else "a hint"  # hints tie at the ends of paths alone
+        return g.files[file], edge - int(np.flatnonzero(g.file_of_edge == file)[0])
 
-def _named(reach: dict[str, Reach], names: dict[int, object]) -> dict[str, dict[object, int]]:
     found = {}
-    for label, r in reach.items():
+    for label, r in solution.reach.items():
         # A key that no file has any more still knows its own seed; nothing hangs on it.
         nodes = {n for n in np.flatnonzero(r.distance < 127).tolist() if n not in r.start}
-        found[label] = {names[n]: int(r.distance[n]) for n in nodes}
+        found[label] = {names[n]: (int(r.distance[n]), place(n, int(r.parent[n]))) for n in nodes}
     return {label: nodes for label, nodes in found.items() if nodes}
 
 
@@ -94,7 +104,7 @@ moves = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(tree=trees, steps=moves)
-def test_exchanged_files_give_the_distances_of_the_whole_tree(
+def test_exchanged_files_give_the_paths_of_the_whole_tree(
     tree: dict[str, tuple[str, ...]], steps: list[dict[str, tuple[str, ...] | None]]
 ) -> None:
     files = {p: f for p, own in tree.items() if (f := facts_of(p, own)) is not None}
@@ -103,7 +113,7 @@ def test_exchanged_files_give_the_distances_of_the_whole_tree(
         come = {p: f for p, own in step.items() if own is not None and (f := facts_of(p, own)) is not None}
         live.exchange(step.keys(), come)
         files = {p: f for p, f in files.items() if p not in step} | come
-        assert distances(live) == expected(files)
+        assert arrivals(live) == expected(files)
 
 
 def test_a_function_that_gains_callers_stops_to_let_units_through() -> None:
@@ -116,13 +126,13 @@ def test_a_function_that_gains_callers_stops_to_let_units_through() -> None:
     few = dict(list(known.items())[:3])
     few["mm/seeded.c"] = facts_of("mm/seeded.c", (seeded,)) or Facts()
     live = live_of(few)
-    reached = len(distances(live)["pg"])
+    reached = len(arrivals(live)["pg"])
     more = {p: f for p, f in known.items() if p not in few}
     live.exchange((), more)
-    assert distances(live) == expected(few | more)
-    assert len(distances(live)["pg"]) < reached
+    assert arrivals(live) == expected(few | more)
+    assert len(arrivals(live)["pg"]) < reached
     live.exchange(more, {})
-    assert distances(live) == expected(few)
+    assert arrivals(live) == expected(few)
 
 
 def test_before_and_after_are_both_there() -> None:

@@ -29,7 +29,7 @@ PIECES = (
     "struct box *open_box(int n);\n",
     "void fill(struct box *b, unsigned long n) { b->at = n; if (n > PAGE_SIZE) b->at = n >> PAGE_SHIFT; }\n",
     "void more(int n) { open_box(n)->at = far_away(n); use(open_box(n)->folio->vm_pgoff << PAGE_SHIFT); }\n",
-    "void same(struct vm_area_struct *v) { long n = v->vm_pgoff, m = n; n = m; m = v->vm_pgoff; far(m + PAGE_SIZE); }\n",
+    "void eq(struct vm_area_struct *v) { long n = v->vm_pgoff, m = n; n = m; m = v->vm_pgoff; far(m + PAGE_MASK); }\n",
     "void ways(struct folio *f) { long i = f->index; long j = i; long k = j; i = k; far(k); far(j); head(f, i); }\n",
     "#define TWICE(n) ((n) << (PAGE_SHIFT + 1))\n",
     "long twice(struct folio *f) { return TWICE(f->index) + TWICE(PHYS_PFN(f->x)); }\n",

@@ -23,6 +23,8 @@ from converter.verify.result import FAILED, NOT_COVERED, PASSED, Item, Result
 from converter.vocabulary import Scheme
 
 LEVEL = "split"
+_OURS = "a failure of pgconv"
+"""...and not of the tree or of the conversion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +84,10 @@ def _judged(use: Use, known: Mapping[tuple[str, int, int, str], Site]) -> Item:
     site = known.get((use.path, use.line, use.col, use.name))
     what = f"{use.name} is left"
     if site is None:
-        return Item(use.path, use.line, FAILED, what, "the scan does not know this use", f"column {use.col}")
+        return Item(use.path, use.line, FAILED, what, f"{_OURS}: the scan does not know this use", f"column {use.col}")
     if site.status != "inert":
         return Item(use.path, use.line, PASSED, f"{what}: {site.status}")
-    return Item(use.path, use.line, FAILED, what, "the scan takes it for a comment or for user-space code")
+    return Item(use.path, use.line, FAILED, what, f"{_OURS}: the scan takes it for a comment or for user-space code")
 
 
 def _clean(compiled: Mapping[int, Sequence[Compiled]]) -> Iterator[Item]:

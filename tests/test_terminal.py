@@ -14,8 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from converter import data
 from converter.report.terminal import fit
 from tests.conftest import Run
+from tests.test_help import COMMANDS
 from tests.tree.conftest import run_git
 
 WIDTH = 80
@@ -60,34 +62,66 @@ def _read(terminal: int) -> bytes:
         return b""
 
 
-@pytest.mark.parametrize(
-    ("command", "code"),
-    [
-        ("scan TREE", 0),
-        ("scan HISTORY --rev HEAD", 0),
-        ("scan TREE --vocabulary", 0),
-        ("check TREE", 1),
-        ("explain TREE mm/filemap.c:57", 0),
-        ("gaps TREE", 0),
-        ("rules", 0),
-        ("rules --stats", 0),
-        ("convert TREE -o OUT/a-directory-whose-name-is-so-long-that-the-message-is-too --signoff A<a@b.c>", 0),
-        ("verify TREE mm/mremap.c --level units --level arithmetic", 0),
-        ("ci HISTORY HEAD~1..HEAD", 1),
-        ("sim run brk-grows", 0),
-        ("sim run --list", 0),
-        ("scan TREE --scheme a-scheme-that-there-is-not-and-whose-name-goes-on-for-a-whole-line-of-it", 2),
-    ],
-)  # fmt: skip
-def test_nothing_passes_the_edge_of_a_terminal(
-    demo_tree: Path, history: Path, tmp_path: Path, command: str, code: int
-) -> None:
-    places = {"TREE": str(demo_tree), "HISTORY": str(history), "OUT": str(tmp_path)}
-    words = [re.sub("TREE|HISTORY|OUT", lambda found: places[found[0]], word) for word in command.split()]
+TEXTS = (
+    ("scan TREE", 0),
+    ("scan HISTORY --rev HEAD", 0),
+    ("scan TREE --vocabulary", 0),
+    ("scan TREE --what-if WHAT-IF", 0),
+    ("scan TREE --shard 1/2 -o OUT/part", 0),
+    ("merge PARTS/1 PARTS/2", 0),
+    ("merge PARTS/1", 2),
+    ("report TREE -o OUT/report.html", 0),
+    ("check TREE", 1),
+    ("explain TREE mm/filemap.c:57", 0),
+    ("gaps TREE", 0),
+    ("rules", 0),
+    ("rules --stats", 0),
+    ("convert TREE -o OUT/a-directory-whose-name-is-so-long-that-the-message-is-too --signoff A<a@b.c>", 0),
+    ("verify TREE mm/mremap.c --level units --level arithmetic", 0),
+    ("ci HISTORY HEAD~1..HEAD", 1),
+    ("ci HISTORY HEAD..HEAD", 2),
+    ("baseline HISTORY HEAD -o OUT/baseline.json", 0),
+    ("progress HISTORY --step 1 -o OUT/progress.html", 0),
+    ("sim run brk-grows", 0),
+    ("sim run --list", 0),
+    ("sim footprint --pid PID --pg 4K,16K,64K,2M", 0),
+    ("sim pagecache TREE --pg 4K,16K,64K,2M", 0),
+    ("sim trace LOG", 0),
+    ("sim report --dir TREE -o OUT/sim.html", 0),
+    ("sim abi --ops 200 --seed 7", 0),
+    ("scan TREE --scheme a-scheme-that-there-is-not-and-whose-name-goes-on-for-a-whole-line-of-it", 2),
+)
+
+
+@pytest.fixture(scope="module")
+def places(demo_tree: Path, history: Path, tmp_path_factory: pytest.TempPathFactory, pgconv: Run) -> dict[str, str]:
+    """What the capitals in a command stand for."""
+    out = tmp_path_factory.mktemp("out")
+    parts = tmp_path_factory.mktemp("parts")
+    for number in (1, 2):
+        pgconv("scan", demo_tree, "--shard", f"{number}/2", "-o", parts / str(number), check=True)
+    what_if = out / "what-if.toml"
+    what_if.write_text(
+        '[[function]]\nname = "use_at"\nheader = "mm/x.h"\nparams = ["pfn"]\nreturns = "-"\nwhy = "a try"\n'
+        'example = "use_at(n >> PAGE_SHIFT);"\nexpect = ["pte"]\n'
+    )
+    return {
+        "TREE": str(demo_tree), "HISTORY": str(history), "OUT": str(out), "PARTS": str(parts), "WHAT-IF": str(what_if),
+        "PID": str(os.getpid()), "LOG": str(data.path("fixtures/traces/shell.strace")),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("command", "code"), TEXTS)
+def test_nothing_passes_the_edge_of_a_terminal(places: dict[str, str], command: str, code: int) -> None:
+    words = [re.sub(r"\b[A-Z][A-Z-]{2,}\b", lambda m: places.get(m[0], m[0]), word) for word in command.split()]
     ended, lines = on_a_terminal(words)
     assert ended == code, lines
-    assert any(lines)
     assert [line for line in lines if len(line) > WIDTH and " " in line.strip()] == []
+
+
+def test_the_text_of_every_command_is_looked_at() -> None:
+    said = [command.split() for command, code in TEXTS if code != 2]
+    assert [words for words in COMMANDS if not any(tuple(s[: len(words)]) == words for s in said)] == []
 
 
 def test_a_tree_may_be_called_what_rich_would_read_as_markup(demo_tree: Path, tmp_path: Path) -> None:

@@ -22,9 +22,9 @@ from converter.vocabulary import scheme
 CONFIG = Config("x86_64_defconfig")
 
 
-def builds_or_skip() -> None:
-    """Skips where what level objects needs is missing, or fails under PGCONV_REQUIRE_KERNEL=1."""
-    missing = needs.missing(["objects"])
+def builds_or_skip(level: str = "objects") -> None:
+    """Skips where what a level needs is missing, or fails under PGCONV_REQUIRE_KERNEL=1."""
+    missing = needs.missing([level])
     if missing:
         reason = f"builds need {', '.join(p.name for p in missing)}: run `make packages`"
         if os.environ.get("PGCONV_REQUIRE_KERNEL") == "1":

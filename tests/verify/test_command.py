@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from junitparser import JUnitXml
 
 from converter import data
 from converter.tree import open_tree
@@ -21,15 +26,62 @@ def linux(tmp_path: Path) -> Path:
     return Path(shutil.copytree(data.path("fixtures/kbuild"), tmp_path / "linux"))
 
 
-def test_nothing_of_the_tree_runs_without_consent(pgconv: Run, linux: Path, tmp_path: Path) -> None:
-    (linux / "Makefile").write_text(
-        (linux / "Makefile").read_text() + f"\n$(shell touch {tmp_path}/ran)\n"
-    )  # fmt: skip
-    done = pgconv("verify", linux, "--level", "objects", "--keep", tmp_path / "keep", stdin=-3)
+@pytest.fixture
+def telling(linux: Path, tmp_path: Path) -> Path:
+    """A file that is there as soon as anything has read the tree's Makefile to run it."""
+    (linux / "Makefile").write_text((linux / "Makefile").read_text() + f"\n$(shell touch {tmp_path}/ran)\n")
+    return tmp_path / "ran"
+
+
+@pytest.mark.parametrize("level", ["objects", "split", "boot"])
+def test_nothing_of_the_tree_runs_without_consent(
+    pgconv: Run, linux: Path, tmp_path: Path, telling: Path, level: str
+) -> None:
+    builds_or_skip(level)
+    done = pgconv("verify", linux, "--level", level, "--keep", tmp_path / "keep", stdin=subprocess.DEVNULL)
     assert done.returncode == 2
     assert f"of {linux}, as you, on a copy of the tree in {tmp_path / 'keep'}" in done.stderr
     assert "say --yes" in done.stderr
-    assert not (tmp_path / "ran").exists()
+    assert not telling.exists()
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n", 2), ("y", 0)])
+def test_who_can_be_asked_is_asked_before_anything_runs(
+    pgconv: Run, linux: Path, tmp_path: Path, telling: Path, answer: str, code: int
+) -> None:
+    ours, theirs = pty.openpty()
+    os.write(ours, f"{answer}\n".encode())
+    done = pgconv("verify", linux, "mm", "--level", "objects", "--keep", tmp_path / "keep", stdin=theirs)
+    os.close(theirs)
+    os.close(ours)
+    assert done.returncode == code, done.stderr
+    assert "this runs make" in done.stderr.partition("Run it?")[0]
+    assert telling.exists() == (answer == "y")
+
+
+def test_builds_lie_in_the_cache_unless_told_otherwise(pgconv: Run, linux: Path, own_cache: Path) -> None:
+    done = pgconv("verify", linux, "mm", "--level", "objects", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert f"on a copy of the tree in {own_cache}/pgconv/builds/" in done.stderr
+    assert list((own_cache / "pgconv/builds").glob("linux-*/source/Makefile"))
+
+
+def test_the_first_levels_run_nothing_and_do_not_ask(pgconv: Run, linux: Path, tmp_path: Path, telling: Path) -> None:
+    """...and leave a report for CI and a script that a reviewer can run, on its own."""
+    script, report = tmp_path / "pairs.py", tmp_path / "report.xml"
+    done = pgconv(
+        "verify", linux, "--level", "units", "--level", "arithmetic", "--emit", script, "--format", "junit",
+        "-o", report, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert not telling.exists()
+    suites = {suite.name: suite for suite in JUnitXml.fromfile(str(report))}
+    assert {suite.failures for suite in suites.values()} == {0}
+    passed = suites["arithmetic"].tests - suites["arithmetic"].skipped
+    assert passed > 0
+    alone = subprocess.run([sys.executable, script], cwd="/", capture_output=True, text=True, check=False)
+    assert alone.returncode == 0, alone.stderr
+    assert script.read_text().count("def before") >= passed
 
 
 def test_a_conversion_that_changes_nothing_passes(pgconv: Run, linux: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from converter.errors import InputError
-from converter.scan import Analysis, Progress, cache_key, examine
+from converter.examine import Analysis, Progress, cache_key, facts_of
 from converter.tree import Entry, Problems, Tree, Unreadable
 from converter.tree.cache import Cache
 from converter.units.facts import decode, encode
@@ -62,7 +62,7 @@ def share(
     own = replace(tree, entries=tree.entries[number - 1 :: of])
     known = cache.digests(tree)
     here = {e.path: known[e.path] for e in own.entries if e.path in known}
-    analysis = examine(own, cache, scheme_name, jobs, progress, here)
+    analysis = facts_of(own, cache, scheme_name, jobs, progress, here)
     cache.remember_digests(tree, known | analysis.digests)
     files = [
         (os.fsencode(path), analysis.digests[path], encode(facts))

@@ -18,7 +18,7 @@ from converter.classify.record import Evidence, Report, Site, summarise
 from converter.classify.roles import inert_directory
 from converter.csource.text import Lines, directives, mask
 from converter.csource.words import Words
-from converter.scan import Analysis, Progress
+from converter.examine import Analysis, Progress
 from converter.tree import Entry, Reader, Unreadable
 from converter.tree.pool import Lost, chunked, run
 from converter.vocabulary import vocabulary

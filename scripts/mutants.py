@@ -17,7 +17,8 @@ from pathlib import Path
 
 from converter.check.check import MEETING, MISMATCH, check
 from converter.classify.record import OPEN, Report, Site
-from converter.scan import examine, scan
+from converter.examine import examine
+from converter.scan import scan
 from converter.tree import open_tree
 from converter.tree.cache import open_cache
 from converter.verify.units import converted

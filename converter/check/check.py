@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from converter.classify.confidence import confidence
 from converter.classify.decide import Decider
 from converter.classify.record import Evidence, Report, Site, summarise
-from converter.classify.roles import rules
-from converter.scan import Analysis, described, labels, solved
+from converter.decided import decider, described, labels, solved
+from converter.examine import Analysis
 from converter.units.facts import Use
 from converter.units.graph import Graph
 from converter.units.meet import Meeting, meetings
-from converter.vocabulary import Scheme, vocabulary
+from converter.vocabulary import Scheme
 
 MISMATCH = "unit-mismatch"
 MEETING = "units-meet"
@@ -25,20 +24,20 @@ MEETING = "units-meet"
 def check(analysis: Analysis, chosen: Scheme) -> Report:
     """Every place where the code contradicts the units. Sites are findings: `unit` is what it should be."""
     solution = solved(analysis, chosen, None, written=False)
-    decider = Decider(solution, chosen, vocabulary().names, rules().rules, confidence())
+    own = decider(solution, chosen)
     found: list[Site] = []
     for n, facts in enumerate(analysis.facts):
-        found.extend(s for use in facts.written if (s := mismatch(decider, n, use)) is not None)
+        found.extend(s for use in facts.written if (s := mismatch(own, n, use)) is not None)
     for m in meetings(solution.graph, labels(chosen)):
         found.append(meeting(solution.graph, m))
     sites = tuple(sorted(set(found), key=lambda s: (s.order(), s.rule or "", s.expression)))
-    return replace(described(analysis, chosen), sites=sites, summary=summarise(sites))
+    return replace(described(analysis.tree, chosen, analysis.warnings), sites=sites, summary=summarise(sites))
 
 
-def mismatch(decider: Decider, file: int, use: Use) -> Site | None:
+def mismatch(judge: Decider, file: int, use: Use) -> Site | None:
     """The finding on one use of a name of the scheme, where the units contradict it."""
-    site = decider.site(file, use)
-    unit = decider.scheme.unit_written(use.written)
+    site = judge.site(file, use)
+    unit = judge.scheme.unit_written(use.written)
     if site.status != "decided" or site.unit == unit or unit is None:
         return None
     claim = Evidence(site.path, site.line, f"{use.written} says {unit.upper()}")

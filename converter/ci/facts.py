@@ -10,8 +10,8 @@ from functools import partial
 import msgspec
 
 from converter.errors import InputError
+from converter.examine import cache_key
 from converter.kept import fact_key
-from converter.scan import cache_key
 from converter.tree import Entry, Problems, shown
 from converter.tree.cache import Cache
 from converter.tree.git import GitReader

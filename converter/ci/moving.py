@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from converter.ci.base import Base, keep, kept, kept_types, make, type_table
+from converter.base import DISTANT, Base, Shelf, keep, kept, kept_types, make, type_table
 from converter.ci.facts import FactStore
-from converter.ci.ledger import Ledger
-from converter.ci.opened import Opened, decider
-from converter.scan import Analysis, Progress, examine, world
+from converter.ci.opened import Opened
+from converter.decided import decider, world
+from converter.examine import Analysis, Progress, examine
+from converter.ledger import Ledger
 from converter.tree import Problems
 from converter.tree.cache import Cache
 from converter.tree.git import open_revision
@@ -19,9 +20,6 @@ from converter.units.live import Exchanged, Live
 from converter.units.solved import FactsOf, World
 from converter.units.typetable import TypeTable, declares
 from converter.vocabulary import Scheme
-
-DISTANT = 300
-"""Files in which a tree may differ from the kept base; beyond, a new base is made and kept."""
 
 
 class MovingTree:
@@ -96,7 +94,8 @@ def near_base(
     """
     name, own = chosen.scheme, world(chosen)
     store = FactStore(repository.reader, cache, name, jobs)
-    base = kept(cache, repository.path, name)
+    shelf = Shelf(cache, "ci", repository.path, name)
+    base = kept(shelf)
     changes: list[FileChange] = []
     if base is not None and base.tree != tree:
         if repository.has(base.tree):
@@ -105,12 +104,12 @@ def near_base(
             base = None
     if base is None:
         base, made = make(_analysed(repository, cache, name, tree, jobs, progress), tree, own)
-        keep(cache, repository.path, name, base, made)
+        keep(shelf, base, made)
         return MovingTree(repository, store, chosen, base, lambda: made, own, {})
     at, load, files = base.tree, _loader(store, base), list(base.solved.graph.files)
 
     def types() -> TypeTable:
-        found = kept_types(cache, repository.path, name, at)
+        found = kept_types(shelf, at, own)
         return found or type_table(((path, declares(load(n))) for n, path in enumerate(files)), own)
 
     moving = MovingTree(repository, store, chosen, base, types, own, {})

@@ -8,18 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from converter.ci.ledger import is_family
-from converter.classify.confidence import confidence
 from converter.classify.decide import Decider
-from converter.classify.roles import rules
+from converter.ledger import is_family
 from converter.units.facts import Use
-from converter.units.solve import Solution
-from converter.vocabulary import Scheme, vocabulary
-
-
-def decider(solution: Solution, chosen: Scheme) -> Decider:
-    """Decides uses by a solution, as the scan does."""
-    return Decider(solution, chosen, vocabulary().names, rules().rules, confidence())
+from converter.vocabulary import vocabulary
 
 
 class Opened:

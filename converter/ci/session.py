@@ -17,7 +17,7 @@ from converter.ci.policy import Policy
 from converter.ci.suggest import patch
 from converter.collector import uncollected
 from converter.errors import InputError
-from converter.scan import Progress
+from converter.examine import Progress
 from converter.tree.cache import Cache
 from converter.tree.history import Commit, Repository, scratch
 from converter.vocabulary import scheme as load_scheme

@@ -10,7 +10,7 @@ import numpy as np
 from converter.check.check import meeting, mismatch
 from converter.ci.finding import Finding
 from converter.ci.view import View
-from converter.scan import labels
+from converter.decided import labels
 from converter.units.meet import meetings
 
 

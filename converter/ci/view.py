@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from converter.ci.finding import Finding
-from converter.ci.ledger import Ledger
-from converter.ci.opened import Opened, decider
+from converter.ci.opened import Opened
 from converter.ci.policy import Reasons
 from converter.classify.decide import Decider
 from converter.classify.record import Evidence, Site
+from converter.decided import decider
+from converter.ledger import Ledger
 from converter.tree.history import FileChange
 from converter.units.facts import Facts
 from converter.units.live import Exchanged

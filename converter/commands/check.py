@@ -22,10 +22,11 @@ from converter.commands.common import (
     progress,
     within,
 )
+from converter.decided import converted
 from converter.errors import EXIT_FOUND
+from converter.examine import examine
 from converter.report import FORMATS, findings, render
 from converter.report.output import write, write_text
-from converter.scan import converted, examine
 from converter.vocabulary import scheme as load_scheme
 
 

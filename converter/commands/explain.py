@@ -19,11 +19,13 @@ from converter.commands.common import (
     opened,
     progress,
 )
+from converter.decided import decide, solved
 from converter.errors import InputError
+from converter.examine import Analysis, examine
 from converter.report.explain import render
 from converter.report.output import write_text
 from converter.report.words import counted
-from converter.scan import Analysis, decide, examine, scan, solved
+from converter.scan import scan
 from converter.tree.lines import source_lines
 from converter.units.gaps import Gap, Neighbourhood, gaps
 from converter.units.solve import Solution

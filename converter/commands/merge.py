@@ -25,7 +25,7 @@ def merge(
     Example: pgconv merge part-*.pgconv --format sarif -o pgconv.sarif
     """
     from converter import shard
-    from converter.scan import decide
+    from converter.decided import decide
 
     choose(format_, FORMATS, "--format")
     analysis, scheme = shard.merged(parts or [])

@@ -78,7 +78,7 @@ def scan(
         _share(tree, rev, shard, output, scheme, jobs, no_cache)
         return
     with opened(tree, rev, not no_cache, jobs) as (source, cache):
-        from converter.scan import examine
+        from converter.examine import examine
         from converter.scan import scan as run
         from converter.treemacros import table, with_macros
         from converter.treemacros import tree_macros as find_macros

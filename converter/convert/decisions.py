@@ -9,7 +9,9 @@ from converter.classify.confidence import confidence
 from converter.classify.decide import Decider
 from converter.classify.record import Report, summarise
 from converter.classify.roles import rules
-from converter.scan import Progress, converted, decide, examine, scan, solved
+from converter.decided import converted, decide, solved
+from converter.examine import Progress, examine
+from converter.scan import scan
 from converter.tree import Tree
 from converter.tree.cache import Cache
 from converter.vocabulary import scheme, vocabulary

@@ -6,11 +6,11 @@ from pathlib import PurePosixPath
 
 from converter import __version__, data
 from converter.convert.maintainers import REST, Maintainers
+from converter.examine import Progress
 from converter.progress.measure import Measured
 from converter.progress.origin import new_uses
 from converter.progress.record import Counts, History, NewUse, Step
 from converter.progress.steps import kind, steps
-from converter.scan import Progress
 from converter.tree.cache import Cache
 from converter.tree.git import git
 from converter.tree.history import Repository

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 
-from converter.ci.ledger import Ledger
+from converter.ledger import Ledger
 from converter.vocabulary import Scheme
 
 

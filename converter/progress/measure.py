@@ -12,12 +12,12 @@ from pathlib import Path
 import msgspec
 
 from converter.ci.moving import MovingTree
-from converter.ci.opened import decider
 from converter.classify.record import OPEN, Site
+from converter.decided import decider
+from converter.examine import Progress, cache_key
 from converter.progress.meaning import OwnMeaning
 from converter.progress.record import MEASURES, Counts, Use
 from converter.progress.walk import Walk
-from converter.scan import Progress, cache_key
 from converter.tree.cache import Cache
 from converter.tree.history import Repository
 from converter.vocabulary import Scheme, vocabulary

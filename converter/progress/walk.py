@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from converter.ci.moving import MovingTree, whole
-from converter.scan import Progress
+from converter.examine import Progress
 from converter.tree import Problems
 from converter.tree.cache import Cache
 from converter.tree.history import Repository

@@ -82,6 +82,11 @@ class Cache:
         damaged = f"{shown(self._store.path)}: {count} damaged row{'' if count == 1 else 's'} of the cache not used"
         return (*self._store.warnings, *((damaged,) if count else ()))
 
+    @property
+    def keeps(self) -> bool:
+        """Is there a place where values can be kept?"""
+        return self._store.usable
+
     def knows(self, path: str) -> bool:
         """Was the directory `path` scanned before? Its files may be others by now."""
         root = os.fsencode(os.path.realpath(path))
@@ -159,8 +164,8 @@ class Cache:
         self._damaged += self._store.run(select, 0)
         return found
 
-    def put_many(self, kind: str, key: str, values: Mapping[str, bytes]) -> None:
-        """Keep digest -> value, all of them or none."""
+    def put_many(self, kind: str, key: str, values: Mapping[str, bytes], most: int = 0) -> None:
+        """Keep digest -> value, all of them or none. `most`: of the generation, the last so many are kept."""
         if not values:
             return
         self._used.add((kind, key))
@@ -176,6 +181,12 @@ class Cache:
                     for raw, value in ((bytes.fromhex(digest), value) for digest, value in values.items())
                 ),
             )
+            if most:
+                database.execute(
+                    "DELETE FROM value WHERE generation = ? AND rowid NOT IN"
+                    " (SELECT rowid FROM value WHERE generation = ? ORDER BY rowid DESC LIMIT ?)",
+                    (generation, generation, most),
+                )
 
         self._store.run(insert, None, write=True)
         self._written = True
@@ -184,9 +195,9 @@ class Cache:
         """One value, or None."""
         return self.get_many(kind, key, (digest,)).get(digest)
 
-    def put_one(self, kind: str, key: str, digest: str, value: bytes) -> None:
+    def put_one(self, kind: str, key: str, digest: str, value: bytes, most: int = 0) -> None:
         """Keep one value."""
-        self.put_many(kind, key, {digest: value})
+        self.put_many(kind, key, {digest: value}, most)
 
     def clear(self) -> None:
         """Forget everything."""

@@ -53,6 +53,11 @@ class Store:
             self.path = os.path.join(directory, f"scan-{FORMAT}.sqlite")
             self._open(directory)
 
+    @property
+    def usable(self) -> bool:
+        """Is the file there, as far as is known?"""
+        return self._database is not None
+
     def run(self, action: Callable[[sqlite3.Connection], V], otherwise: V, write: bool = False) -> V:
         """What `action` makes of the database, in one transaction; `otherwise` where there is none, or not any more."""
         database = self._database

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from converter.classify.record import Report, Site
+from converter.examine import Analysis
 from converter.lift import runtime
 from converter.lift.pair import Pair, Uncovered, pairs
 from converter.lift.rewritten import Rewritten
 from converter.lift.scope import Declarations
-from converter.scan import Analysis
 from converter.tree import Entry, Reader, Unreadable
 from converter.tree.pool import Lost, chunked
 from converter.tree.pool import run as spread

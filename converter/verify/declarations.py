@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
+from converter.examine import Analysis
 from converter.lift.datamodel import lp64
 from converter.lift.scope import Declarations
-from converter.scan import Analysis
 from converter.units.names import names
 
 

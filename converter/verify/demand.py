@@ -20,7 +20,8 @@ from converter.classify.contradict import overrules
 from converter.classify.decide import Decider
 from converter.classify.record import Evidence, Site
 from converter.classify.roles import rules
-from converter.scan import Analysis, labels, solved
+from converter.decided import labels, solved
+from converter.examine import Analysis
 from converter.units.edges import Edge
 from converter.units.facts import STRIDE
 from converter.units.graph import Graph

@@ -16,8 +16,8 @@ from converter.convert.conversion import Conversion, Options
 from converter.convert.decisions import Decisions, decisions
 from converter.convert.sources import read_any
 from converter.errors import InputError
+from converter.examine import Analysis, Progress, examine
 from converter.lift.rewritten import Rewritten
-from converter.scan import Analysis, Progress, examine
 from converter.tree import Tree, open_tree
 from converter.tree.cache import Cache
 from converter.verify import arithmetic, boot, definitions, objects, split, units

@@ -20,8 +20,8 @@ from converter.classify.record import Report, Site
 from converter.classify.roles import inert_directory
 from converter.convert.sources import read_any
 from converter.csource.text import Lines
+from converter.examine import Analysis
 from converter.lift.rewritten import Rewritten
-from converter.scan import Analysis
 from converter.tree import Entry, Reader, Unreadable
 from converter.tree.pool import Lost, chunked
 from converter.tree.pool import run as spread

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from converter.analyse import analyse
-from converter.ci.opened import decider
-from converter.scan import Analysis, decide, examine, world
+from converter.decided import decide, decider, world
+from converter.examine import Analysis, examine
 from converter.tree import open_tree
 from converter.tree.cache import open_cache
 from converter.units.facts import Facts

@@ -6,8 +6,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from converter.ci import base
-from converter.scan import cache_key, examine, world
+from converter import base
+from converter.decided import world
+from converter.examine import examine
 from converter.tree.cache import Cache, open_cache
 from converter.tree.git import open_revision
 from converter.vocabulary import scheme
@@ -18,13 +19,13 @@ def made(repo: Repo, cache: Cache) -> base.Base:
     """The base of the repository's first commit, which is kept too."""
     analysis = examine(open_revision(str(repo.root), repo.base), cache, "pte-pg", 1)
     found, types = base.make(analysis, repo.base, world(scheme("pte-pg")))
-    base.keep(cache, str(repo.root), "pte-pg", found, types)
+    base.keep(base.Shelf(cache, "ci", str(repo.root), "pte-pg"), found, types)
     return found
 
 
 def test_a_kept_base_is_the_one_that_was_made(repo: Repo) -> None:
     with open_cache(True) as cache:
-        was, now = made(repo, cache), base.kept(cache, str(repo.root), "pte-pg")
+        was, now = made(repo, cache), base.kept(base.Shelf(cache, "ci", str(repo.root), "pte-pg"))
     assert now is not None
     assert (now.tree, now.blobs, now.ledger) == (was.tree, was.blobs, was.ledger)
     assert (now.solved.graph.keys, now.solved.renamed) == (was.solved.graph.keys, was.solved.renamed)
@@ -39,10 +40,8 @@ def test_a_kept_base_is_the_one_that_was_made(repo: Repo) -> None:
 def test_what_has_another_shape_is_not_believed(repo: Repo, change: dict[str, object]) -> None:
     with open_cache(True) as cache:
         made(repo, cache)
-        kind, place = base._SOLVED, base._place(str(repo.root))
-        raw = cache.get_one(kind, cache_key("pte-pg"), place)
+        shelf = base.Shelf(cache, "ci", str(repo.root), "pte-pg")
+        raw = shelf.get("solved")
         assert raw is not None
-        cache.put_one(
-            kind, cache_key("pte-pg"), place, msgspec.msgpack.encode({**msgspec.msgpack.decode(raw), **change})
-        )
-        assert base.kept(cache, str(repo.root), "pte-pg") is None
+        shelf.put("solved", msgspec.msgpack.encode({**msgspec.msgpack.decode(raw), **change}))
+        assert base.kept(base.Shelf(cache, "ci", str(repo.root), "pte-pg")) is None

@@ -16,7 +16,8 @@ from converter import data
 from converter.analyse import analyse
 from converter.classify.roles import inert_directory, rules
 from converter.csource import normalise
-from converter.scan import Analysis, decide
+from converter.decided import decide
+from converter.examine import Analysis
 from converter.tree import Entry, Tree
 from converter.vocabulary import scheme, vocabulary
 

@@ -10,9 +10,10 @@ import msgspec
 import pytest
 
 from converter import shard
+from converter.decided import decide
 from converter.errors import InputError
 from converter.report import FORMATS, render
-from converter.scan import decide, scan
+from converter.scan import scan
 from converter.shard import parse
 from converter.tree import open_tree
 from converter.tree.cache import open_cache

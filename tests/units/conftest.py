@@ -6,7 +6,8 @@ import pytest
 
 from converter.analyse import analyse
 from converter.classify.record import Report, Site
-from converter.scan import Analysis, decide
+from converter.decided import decide
+from converter.examine import Analysis
 from converter.tree.entry import Tree
 from converter.vocabulary import scheme
 

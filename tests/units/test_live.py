@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from converter.analyse import analyse
-from converter.scan import world
+from converter.decided import world
 from converter.units.facts import Facts
 from converter.units.graph import HUB
 from converter.units.live import Live

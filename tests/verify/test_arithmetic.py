@@ -14,7 +14,8 @@ import pytest
 from converter import data
 from converter.classify.record import Report, Site
 from converter.classify.roles import LOGIC, rules
-from converter.scan import Analysis, examine, scan
+from converter.examine import Analysis, examine
+from converter.scan import scan
 from converter.tree import open_tree
 from converter.tree.cache import open_cache
 from converter.verify import arithmetic

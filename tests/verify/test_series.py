@@ -8,7 +8,8 @@ from functools import cache
 import pytest
 
 from converter import data
-from converter.scan import Analysis, examine, scan
+from converter.examine import Analysis, examine
+from converter.scan import scan
 from converter.tree import open_tree
 from converter.tree.cache import open_cache
 from converter.verify import arithmetic, units

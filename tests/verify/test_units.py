@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from converter import data
-from converter.scan import examine, scan
+from converter.examine import examine
+from converter.scan import scan
 from converter.tree import open_tree
 from converter.tree.cache import open_cache
 from converter.verify import units

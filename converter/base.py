@@ -1,7 +1,7 @@
-"""The units of a base tree, solved once and kept: what every later commit starts from.
+"""The units of a whole tree, solved once and kept: what a tree that differs from it in a few files starts from.
 
-One base is kept for each repository and scheme. The next run moves it to where its range begins, file by file, and
-makes a new one only where that is farther than scanning is.
+For scans and for commits (ci) one base is kept for each tree, or repository, and scheme. The next run moves it to where
+the tree is by then, file by file, and makes a new one only where that is farther than scanning is.
 """
 
 from __future__ import annotations
@@ -15,23 +15,25 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from converter.ci.ledger import Ledger
-from converter.scan import Analysis, cache_key, world
+from converter.examine import Analysis, cache_key
+from converter.ledger import Ledger
 from converter.tree.cache import Cache
 from converter.units.graph import Graph
 from converter.units.signatures import Seed
 from converter.units.solve import FAR, Adjacency, Reach, bare
 from converter.units.solved import Solved, World, solve_tree
 from converter.units.typetable import Declared, TypeTable, declares
-from converter.vocabulary import scheme
 
-_SOLVED = "ci-solved"
-_TYPES = "ci-types"
+DISTANT = 300
+"""Files in which a tree may differ from the kept base; beyond, a new base is made and kept."""
+
+_MOST = 8
+"""Bases of one kind that are kept, the last ones made."""
 
 
 @dataclass(slots=True)
 class Base:
-    """A tree that was solved. `blobs`: blob id of each file of the graph, in order; `ledger`: its uses, counted."""
+    """A tree that was solved. `blobs`: digest of each file of the graph, in order; `ledger`: its uses, counted."""
 
     tree: str
     blobs: list[str]
@@ -89,20 +91,42 @@ def type_table(files: Iterable[tuple[str, Declared]], own: World) -> TypeTable:
     return TypeTable({path: d for path, d in files if d[0] or d[1]}, own.known.seeds)
 
 
-def keep(cache: Cache, repository: str, scheme_name: str, base: Base, types: TypeTable) -> None:
-    """Keep the base of a repository, in place of the one before; not one with file names that are no UTF-8."""
-    key, place = cache_key(scheme_name), _place(repository)
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Where the base of a tree is kept. `what`: "scan" or "ci"; `root`: of the tree or repository."""
+
+    cache: Cache
+    what: str
+    root: str
+    scheme: str
+
+    def get(self, part: str) -> bytes | None:
+        """A part of what is kept."""
+        return self.cache.get_one(f"{self.what}-{part}", cache_key(self.scheme), self._place)
+
+    def put(self, part: str, value: bytes) -> None:
+        """Keep a part in place of the one before."""
+        self.cache.put_one(f"{self.what}-{part}", cache_key(self.scheme), self._place, value, most=_MOST)
+
+    @property
+    def _place(self) -> str:
+        return hashlib.sha1(os.fsencode(os.path.realpath(self.root)), usedforsecurity=False).hexdigest()
+
+
+def keep(shelf: Shelf, base: Base, types: TypeTable) -> bool:
+    """Keep a base, in place of the one before; not one with file names that are no UTF-8."""
     try:
         solved, declared = msgspec.msgpack.encode(_packed(base)), msgspec.msgpack.encode((base.tree, types.files))
     except UnicodeEncodeError:
-        return
-    cache.put_one(_SOLVED, key, place, solved)
-    cache.put_one(_TYPES, key, place, declared)
+        return False
+    shelf.put("solved", solved)
+    shelf.put("types", declared)
+    return True
 
 
-def kept(cache: Cache, repository: str, scheme_name: str) -> Base | None:
-    """The base that is kept for a repository."""
-    raw = cache.get_one(_SOLVED, cache_key(scheme_name), _place(repository))
+def kept(shelf: Shelf) -> Base | None:
+    """The base that is kept."""
+    raw = shelf.get("solved")
     try:
         # The arrays are views of the copy, and may be written to.
         return None if raw is None else _unpacked(msgspec.msgpack.decode(bytearray(raw), type=_Kept))
@@ -110,20 +134,16 @@ def kept(cache: Cache, repository: str, scheme_name: str) -> Base | None:
         return None
 
 
-def kept_types(cache: Cache, repository: str, scheme_name: str, tree: str) -> TypeTable | None:
-    """The declared types of the base that is kept."""
-    raw = cache.get_one(_TYPES, cache_key(scheme_name), _place(repository))
+def kept_types(shelf: Shelf, tree: str, own: World) -> TypeTable | None:
+    """The declared types of the base that is kept, if it is that of a tree."""
+    raw = shelf.get("types")
     try:
         kept: tuple[str, dict[str, Declared]] | None = (
             None if raw is None else msgspec.msgpack.decode(raw, type=tuple[str, dict[str, Declared]])
         )
     except msgspec.MsgspecError:
         return None
-    return None if kept is None or kept[0] != tree else type_table(kept[1].items(), world(scheme(scheme_name)))
-
-
-def _place(repository: str) -> str:
-    return hashlib.sha1(os.fsencode(os.path.realpath(repository)), usedforsecurity=False).hexdigest()
+    return None if kept is None or kept[0] != tree else type_table(kept[1].items(), own)
 
 
 def _packed(base: Base) -> _Kept:

@@ -80,6 +80,25 @@ def test_a_revision_is_shared_as_well(tree: Path) -> None:
     assert merged(shares(tree, 2)) == whole(tree)
 
 
+def test_sixteen_shares_of_the_real_tree_merge_to_its_scan(kernel: Path, pgconv: Run, tmp_path: Path) -> None:
+    """What a share holds does not depend on a cache: one is made again where there is none, as on another machine."""
+    scan = pgconv("scan", kernel, "--format", "json", "-o", tmp_path / "whole.json")
+    assert (scan.returncode, scan.stderr) == (0, "")
+    tree, parts = open_tree(kernel), []
+    for number in range(1, 17):
+        parts.append(tmp_path / f"part-{number}.pgconv")
+        with open_cache(True) as cache:
+            parts[-1].write_bytes(shard.written(shard.share(tree, cache, "pte-pg", number, 16, 1, None)))
+    alone = pgconv("scan", kernel, "--shard", "3/16", "--no-cache", "-o", tmp_path / "alone.pgconv")
+    assert alone.returncode == 0, alone.stderr
+    assert (tmp_path / "alone.pgconv").read_bytes() == parts[2].read_bytes()
+    merge = pgconv("merge", *parts, "--format", "json", "-o", tmp_path / "merged.json")
+    assert (merge.returncode, merge.stderr) == (0, "")
+    whole_report = (tmp_path / "whole.json").read_bytes()
+    assert whole_report.count(b'"path":"mm/') > 1000
+    assert (tmp_path / "merged.json").read_bytes() == whole_report
+
+
 def test_parts_that_do_not_belong_together_are_refused(tree: Path, tmp_path: Path) -> None:
     parts = shares(tree, 2)
 

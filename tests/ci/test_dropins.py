@@ -52,6 +52,7 @@ class Actions:
         self.checkout = checkout
         self.tmp_path = tmp_path
         self.context = dict(context)
+        self.uploaded: list[str] = []
 
     def run(self, job: str, **matrix: object) -> list[tuple[str, Done]]:
         """Name and result of each step that ran."""
@@ -59,10 +60,13 @@ class Actions:
         env = environment(self.tmp_path)
         env |= {k: self._value(v, context) for k, v in self.jobs[job].get("env", {}).items()}
         env |= {"PGCONV": str(ROOT), "GITHUB_ENV": str(self.tmp_path / "github-env")}
+        Path(env["GITHUB_ENV"]).unlink(missing_ok=True)
         failed = False
         results = []
         for step in self.jobs[job]["steps"]:
             assert set(step) <= {"uses", "with", "name", "run", "if"}, step
+            if "uses" in step:
+                self._handed_over(step, env)
             if "run" not in step or failed != (step.get("if") == "failure()"):
                 continue
             assert "${{" not in step["run"], "a step's script takes what it needs from env"
@@ -73,6 +77,18 @@ class Actions:
                 lines = Path(env["GITHUB_ENV"]).read_text().splitlines()
                 env |= dict(line.split("=", 1) for line in lines)
         return results
+
+    def _handed_over(self, step: Mapping[str, Any], env: Mapping[str, str]) -> None:
+        """A step that uploads finds its files, unless it asks for them first."""
+        asked = re.search(r"hashFiles\('(.*)'\)", step.get("if", ""))
+        kind = {"upload-sarif": "sarif_file", "upload-artifact": "path"}
+        for action, key in kind.items():
+            if action in step["uses"]:
+                pattern = step["with"][key]
+                assert asked is None or asked[1] == pattern
+                found = [str(p.relative_to(self.checkout)) for p in sorted(self.checkout.glob(pattern))]
+                assert found or asked, step
+                self.uploaded += found
 
     def _value(self, text: Any, context: Mapping[str, str]) -> str:
         def of(m: re.Match[str]) -> str:
@@ -93,17 +109,36 @@ def checkout(repo: Repo) -> Repo:
 # GitHub Actions
 
 
+NEVER = "0" * 40
+"""What stands for the commit before a new branch."""
+
+
 def event(repo: Repo, before: str) -> dict[str, str]:
-    return {"github.event.before": before, "github.sha": repo.git("rev-parse", "HEAD")}
+    """A push of HEAD."""
+    tip = repo.git("rev-parse", "HEAD")
+    return {"github.event.before": before, "github.sha": tip, "github.event.repository.default_branch": "master"}
+
+
+def fetched(repo: Repo, tmp_path: Path) -> Path:
+    """What actions/checkout and a GitLab runner without a depth make of the repository: each branch of it as one of
+    origin's, no origin/HEAD, and nothing that no branch or tag holds."""
+    clone = tmp_path / "fetched"
+    clone.mkdir()
+    run_git(clone, "init", "-q")
+    run_git(clone, "remote", "add", "origin", f"file://{repo.root}")
+    run_git(clone, "fetch", "-q", "origin", "+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
+    run_git(clone, "checkout", "-q", "--detach", repo.git("rev-parse", "HEAD"))
+    return clone
 
 
 def test_the_workflow_annotates_and_uploads_what_it_finds(checkout: Repo, tmp_path: Path) -> None:
     actions = Actions("github-ci.yml", checkout.root, tmp_path, event(checkout, checkout.base))
     results = actions.run("judge")
     assert [(name, done.returncode) for name, done in results] == [
-        ("install", 0), ("find the base of a new branch", 0), ("judge", 1), ("annotate", 1),
+        ("install", 0), ("find the range", 0), ("judge", 1), ("annotate", 1),
     ]  # fmt: skip
     assert results[3][1].stdout.startswith("::error file=mm/converted.c,line=13,col=10,title=new-use in ")
+    assert actions.uploaded == ["pgconv.sarif"]
     report = json.loads((checkout.root / "pgconv.sarif").read_text())
     assert [r["ruleId"] for r in report["runs"][0]["results"]] == ["new-use"]
     assert (tmp_path / "installed" / "converter" / "ci").is_dir()
@@ -117,11 +152,35 @@ def test_the_workflow_is_green_on_a_clean_pull_request(checkout: Repo, tmp_path:
     assert json.loads((checkout.root / "pgconv.sarif").read_text())["runs"][0]["results"] == []
 
 
-def test_the_workflow_finds_the_base_of_a_new_branch(checkout: Repo, tmp_path: Path) -> None:
-    checkout.git("update-ref", "refs/remotes/origin/master", checkout.base)
-    checkout.git("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/master")
-    results = Actions("github-ci.yml", checkout.root, tmp_path, event(checkout, "0" * 40)).run("judge")
-    assert [done.returncode for _, done in results] == [0, 0, 1, 1]
+def codes(actions: Actions) -> list[int]:
+    return [done.returncode for _, done in actions.run("judge")]
+
+
+def test_the_workflow_finds_where_a_new_branch_and_a_forced_one_begin(checkout: Repo, tmp_path: Path) -> None:
+    checkout.git("branch", "-q", "topic")
+    checkout.git("reset", "-q", "--hard", checkout.base)
+    gone = checkout.edit("mm: fine", "mm/open.c", ("bytes", "octets"))
+    checkout.git("reset", "-q", "--hard", "HEAD^")
+    checkout.git("checkout", "-q", "topic")
+    clone = fetched(checkout, tmp_path)
+    for before in (NEVER, gone):
+        actions = Actions("github-ci.yml", clone, tmp_path, event(checkout, before))
+        results = actions.run("judge")
+        assert [done.returncode for _, done in results] == [0, 0, 1, 1]
+        assert results[3][1].stdout.count("title=new-use") == 1
+
+
+def test_the_workflow_has_nothing_to_say_of_a_branch_without_a_commit_of_its_own(
+    checkout: Repo, tmp_path: Path
+) -> None:
+    """A new branch, a tag, and a branch that is forced back to where it was."""
+    tip = checkout.git("rev-parse", "HEAD")
+    clone = fetched(checkout, tmp_path)
+    actions = Actions("github-ci.yml", clone, tmp_path, event(checkout, NEVER))
+    assert (codes(actions), actions.uploaded) == ([0, 0, 0], [])
+    checkout.git("reset", "-q", "--hard", "HEAD^")
+    actions = Actions("github-ci.yml", clone, tmp_path, event(checkout, tip))
+    assert (codes(actions), actions.uploaded) == ([0, 0, 0], [])
 
 
 def test_the_matrix_of_shares_merges_to_the_bytes_of_one_scan(demo_tree: Path, tmp_path: Path, pgconv: Run) -> None:
@@ -135,6 +194,8 @@ def test_the_matrix_of_shares_merges_to_the_bytes_of_one_scan(demo_tree: Path, t
         ((_, done),) = actions.run("share", shard=shard)
         assert done.returncode == 0, done.stderr
     assert [done.returncode for _, done in actions.run("merge")] == [0, 0]
+    assert actions.uploaded[-1] == "pgconv.sarif"
+    assert {f"part-{shard}.pgconv" for shard in shards} <= set(actions.uploaded)
     for part in checkout.glob("part-*"):
         part.unlink()
     merged = (checkout / "pgconv.sarif").read_text()
@@ -144,20 +205,24 @@ def test_the_matrix_of_shares_merges_to_the_bytes_of_one_scan(demo_tree: Path, t
 # GitLab
 
 
-def gitlab(repo: Repo, tmp_path: Path, **variables: str) -> Done:
-    """The job's script in one shell, each command printed, as a runner does it."""
+def gitlab(repo: Repo, root: Path, tmp_path: Path, **variables: str) -> Done:
+    """The job's script in one shell, as a runner does it; what it keeps is there where something was judged."""
     job = yaml.safe_load((CONTRIB / "gitlab-ci.yml").read_text())["pgconv"]
-    env = environment(tmp_path, CI_PROJECT_DIR=str(repo.root), CI_DEFAULT_BRANCH="master",
+    env = environment(tmp_path, CI_PROJECT_DIR=str(root), CI_DEFAULT_BRANCH="master",
                       CI_COMMIT_SHA=repo.git("rev-parse", "HEAD"), **variables)  # fmt: skip
     own = {k: re.sub(r"\$(\w+)", lambda m: env.get(m[1], ""), str(v)) for k, v in job["variables"].items()}
-    return shell("\n".join(job["script"]), repo.root, env | own | {"PGCONV": str(ROOT)})
+    done = shell("\n".join(job["script"]), root, env | own | {"PGCONV": str(ROOT)})
+    kept = [*job["artifacts"]["paths"], job["artifacts"]["reports"]["junit"]]
+    assert job["artifacts"]["when"] == "always"
+    assert len({(root / name).exists() for name in kept}) == 1, kept
+    return done
 
 
 @pytest.mark.parametrize("variable", ["CI_COMMIT_BEFORE_SHA", "CI_MERGE_REQUEST_DIFF_BASE_SHA"])
 def test_the_gitlab_job_fails_on_findings_and_leaves_both_reports(
     checkout: Repo, tmp_path: Path, variable: str
 ) -> None:
-    done = gitlab(checkout, tmp_path, **{variable: checkout.base})
+    done = gitlab(checkout, checkout.root, tmp_path, **{variable: checkout.base})
     assert done.returncode == 1, done.stderr
     suite = ElementTree.parse(checkout.root / "pgconv.xml").getroot()
     assert (suite.get("tests"), suite.get("failures")) == ("1", "1")
@@ -165,11 +230,29 @@ def test_the_gitlab_job_fails_on_findings_and_leaves_both_reports(
 
 
 def test_the_gitlab_job_is_green_on_a_clean_branch_that_is_new(checkout: Repo, tmp_path: Path) -> None:
-    checkout.git("update-ref", "refs/remotes/origin/master", "HEAD")
     checkout.git("checkout", "-q", "-b", "topic")
     checkout.edit("mm: fine", "mm/open.c", ("bytes", "octets"))
-    done = gitlab(checkout, tmp_path, CI_COMMIT_BEFORE_SHA="0" * 40)
+    clone = fetched(checkout, tmp_path)
+    done = gitlab(checkout, clone, tmp_path, CI_COMMIT_BEFORE_SHA=NEVER)
     assert done.returncode == 0, done.stderr
+    assert ElementTree.parse(clone / "pgconv.xml").getroot().get("tests") == "1"
+
+
+def test_the_gitlab_job_finds_where_a_forced_branch_begins(checkout: Repo, tmp_path: Path) -> None:
+    checkout.git("checkout", "-q", "-b", "topic")
+    gone = checkout.edit("mm: fine", "mm/open.c", ("bytes", "octets"))
+    checkout.git("reset", "-q", "--hard", "HEAD^")
+    checkout.edit("mm: again", "mm/converted.c", BAD)
+    done = gitlab(checkout, fetched(checkout, tmp_path), tmp_path, CI_COMMIT_BEFORE_SHA=gone)
+    assert done.returncode == 1, done.stderr
+
+
+def test_the_gitlab_job_has_nothing_to_say_of_a_tag(checkout: Repo, tmp_path: Path) -> None:
+    checkout.git("tag", "v1")
+    clone = fetched(checkout, tmp_path)
+    done = gitlab(checkout, clone, tmp_path, CI_COMMIT_BEFORE_SHA=NEVER)
+    assert done.returncode == 0, done.stderr
+    assert not (clone / "pgconv.xml").exists()
 
 
 # git hooks
@@ -234,6 +317,34 @@ def test_pre_push_refuses_what_is_bad(repo: Repo, server: Path, tmp_path: Path) 
     assert push(repo, tmp_path, "--no-verify", "origin", "master").returncode == 0
 
 
+def test_hooks_say_nothing_of_what_brings_no_commit(repo: Repo, server: Path, tmp_path: Path) -> None:
+    """A branch or a tag of what is there, and a branch that goes back."""
+    hooked(server, "hooks/post-receive")
+    hooked(repo.root, ".git/hooks/pre-push")
+    repo.edit("mm: back", "mm/converted.c", BAD)
+    assert push(repo, tmp_path, "--no-verify", "origin", "master").returncode == 0
+    repo.git("tag", "-a", "v1", "-m", "v1")
+    for target in ("master:refs/heads/same", "v1", "+HEAD^:master"):
+        done = push(repo, tmp_path, "origin", target)
+        assert (done.returncode, done.stdout) == (0, ""), done.stderr
+        assert "finding" not in done.stderr
+        assert "pgconv" not in done.stderr
+
+
+def test_pre_push_judges_what_replaces_commits_that_are_not_here(repo: Repo, server: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    run_git(tmp_path, "clone", "-q", str(server), str(other))
+    run_git(other, "commit", "-q", "--allow-empty", "-m", "of somebody else")
+    run_git(other, "push", "-q", "origin", "master")
+    hooked(repo.root, ".git/hooks/pre-push")
+    repo.edit("mm: back", "mm/converted.c", BAD)
+    done = push(repo, tmp_path, "--force", "origin", "master")
+    assert (done.returncode, done.stdout.count("new use of PAGE_SIZE")) == (1, 1), done.stderr
+    repo.git("reset", "-q", "--hard", repo.base)
+    repo.edit("mm: fine", "mm/open.c", ("bytes", "octets"))
+    assert push(repo, tmp_path, "--force", "origin", "master").returncode == 0
+
+
 # pre-commit
 
 
@@ -276,3 +387,26 @@ def test_pre_commit_judges_what_is_pushed(repo: Repo, hooks: dict[str, str]) -> 
     done = subprocess.run(command, cwd=repo.root, env=hooks, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "1 commit judged, 1 finding in 1" in done.stdout
+
+
+def test_pre_commit_as_it_is_installed_refuses_the_commit_and_the_push(
+    repo: Repo, hooks: dict[str, str], server: Path, tmp_path: Path
+) -> None:
+    def run(*command: str) -> Done:
+        return subprocess.run(command, cwd=repo.root, env=hooks, capture_output=True, text=True, check=False)
+
+    install = (sys.executable, "-m", "pre_commit", "install", "-t", "pre-commit", "-t", "pre-push")
+    assert run(*install).returncode == 0
+    assert run("git", "push", "-q", "origin", "master").returncode == 0
+    path = repo.root / "mm/converted.c"
+    text = path.read_text()
+    path.write_text(text.replace(*BAD))
+    done = run("git", "commit", "-q", "-a", "-m", "mm: back")
+    assert (done.returncode, repo.git("rev-parse", "HEAD")) == (1, repo.base)
+    assert "mm/converted.c:13:10: error: new use of PAGE_SIZE" in done.stderr
+    assert run("git", "commit", "-q", "-a", "--no-verify", "-m", "mm: back").returncode == 0
+    done = run("git", "push", "-q", "origin", "master")
+    assert done.returncode == 1
+    assert "1 commit judged, 1 finding in 1" in done.stdout + done.stderr
+    assert run("git", "reset", "-q", "--hard", repo.base).returncode == 0
+    assert run("git", "push", "-q", "origin", "master").returncode == 0

@@ -64,4 +64,5 @@ $(STAMP): pyproject.toml | python
 		echo 'python3 -m venv failed; on Debian and Ubuntu: apt-get install python3-venv' >&2; exit 2; }
 	@echo 'installing pgconv and its tools into $(VENV)'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(BIN)/python -m compileall -q converter
 	@touch $@

@@ -140,6 +140,7 @@ def change_one_file(copy: Path) -> None:
 def measure(command: list[str], work: Path, stdin: str = "", fine: Collection[int] = (0,)) -> Run:
     """Time and peak memory of the command, whose cache lies under `work`. Its exit code must be one of `fine`."""
     environment = {**os.environ, "XDG_CACHE_HOME": str(work / "cache")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its bytecode
     started = time.perf_counter()
     process = subprocess.Popen(
         command,

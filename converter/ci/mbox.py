@@ -7,6 +7,7 @@ import mailbox
 import re
 import stat
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import EmailMessage, Message
@@ -19,6 +20,10 @@ from converter.tree import shown
 from converter.tree.git import last_line
 from converter.tree.history import Commit, Repository
 
+LONGEST = 60
+"""Characters of a source line that a message quotes."""
+
+_WORD = re.compile(rb"\w")
 _DIFF = re.compile(rb"^(?:diff --git |--- \S)", re.M)
 _HUNK = re.compile(rb"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@.*$", re.M)
 _FAILED = re.compile(r"error: patch failed: (.*):(\d+)$", re.M)
@@ -204,17 +209,36 @@ def _hunks(patch: bytes, path: str) -> list[tuple[int, list[bytes]]]:
 
 
 def _differs(repository: Repository, tree: str, path: str, start: int, old: list[bytes]) -> str:
-    there = repository.file(tree, path).split(b"\n")[start - 1 :]
-    for i, line in enumerate(old):
-        here = there[i] if i < len(there) else None
+    """The first line that does not fit where most of the hunk does: code above it may have come or gone."""
+    there = repository.file(tree, path).removesuffix(b"\n").split(b"\n")
+    at = _place(there, old, start - 1)
+    if at is None:
+        return f"nothing in the file is like its lines, which begin with {_quoted(old[0])}"
+    for number, line in enumerate(old, at):
+        here = there[number] if 0 <= number < len(there) else None
         if here != line:
             if here is not None and here.split() == line.split():
-                return f"line {start + i}, {_quoted(line)}, differs in white space"
+                return f"line {number + 1}, {_quoted(line)}, differs in white space"
             says = "the file ends there" if here is None else f"the file has {_quoted(here)}"
-            return f"line {start + i} should be {_quoted(line)}, {says}"
-    return "what the patch takes out is not there"
+            return f"line {number + 1} should be {_quoted(line)}, {says}"
+    end = "beginning" if start == 1 else "end"  # git apply holds a hunk to it whose context ends there
+    return f"its lines are at line {at + 1}, and should be at the {end} of the file"
+
+
+def _place(there: list[bytes], old: list[bytes], start: int) -> int | None:
+    """Index of the line at which most of a hunk is there, white space aside, the nearest to `start`; None where less
+    than half of it is anywhere. Lines without a word, such as braces, are everywhere and do not count."""
+    lines: dict[bytes, list[int]] = {}
+    for number, line in enumerate(there):
+        lines.setdefault(b" ".join(line.split()), []).append(number)
+    words = [(number, b" ".join(line.split())) for number, line in enumerate(old) if _WORD.search(line)]
+    fits = Counter({start: 0})
+    for number, line in words:
+        fits.update(n - number for n in lines.get(line, ()))
+    best = max(fits, key=lambda at: (fits[at], -abs(at - start)))
+    return best if 2 * fits[best] >= len(words) else None
 
 
 def _quoted(line: bytes) -> str:
     text = line.decode("utf-8", "replace").strip()
-    return shown(f"'{text[:60]}'")
+    return shown(f"'{text if len(text) <= LONGEST else text[: LONGEST - 3] + '...'}'")

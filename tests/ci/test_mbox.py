@@ -153,6 +153,50 @@ def test_a_hunk_that_does_not_fit_is_named_with_the_reason(repo: Repo, mails: Pa
         repo.findings(mails=mails, base="HEAD")
 
 
+def test_a_hunk_is_compared_where_most_of_it_is(repo: Repo, mails: Path) -> None:
+    """Code above it came in meanwhile: not the line at the same place is what does not fit."""
+    above = ("\tif (addr", "\tint one;\n\tint two;\n\n\tif (addr")
+    repo.edit("mm: other", "mm/converted.c", above, ("\taddr += PTE_SIZE;", "\taddr = addr + PTE_SIZE;"))
+    said = r"\(line 11\): line 16 should be 'addr \+= PTE_SIZE;', the file has 'addr = addr \+ PTE_SIZE;'"
+    with pytest.raises(InputError, match=said):
+        repo.findings(mails=mails, base="HEAD")
+
+
+@pytest.mark.parametrize(
+    ("end", "mine", "theirs"),
+    [
+        ("beginning", ("#include", "/* mm */\n#include"), ("#include", "int one;\n#include")),
+        (
+            "end",
+            ("return addr;\n}\n", "return addr;\n}\nint two;\n"),
+            ("return addr;\n}\n", "return addr;\n}\nint one;\n"),
+        ),
+    ],
+)
+def test_a_hunk_that_git_holds_to_an_end_of_the_file_says_so(
+    repo: Repo, tmp_path: Path, end: str, mine: tuple[str, str], theirs: tuple[str, str]
+) -> None:
+    repo.edit("mm: x", "mm/converted.c", mine)
+    file = tmp_path / "series.mbox"
+    file.write_bytes(series(repo))
+    repo.edit("mm: other", "mm/converted.c", theirs)
+    with pytest.raises(InputError, match=rf"its lines are at line \d+, and should be at the {end} of the file"):
+        repo.findings(mails=file, base="HEAD")
+
+
+def test_a_hunk_that_is_nowhere_says_so(repo: Repo, mails: Path) -> None:
+    repo.commit("mm: anew", {"mm/converted.c": "int a;\n{\n}\n\n" * 9})
+    said = r"\(line 1\): nothing in the file is like its lines, which begin with '#include <linux/mm.h>'"
+    with pytest.raises(InputError, match=said):
+        repo.findings(mails=mails, base="HEAD")
+
+
+def test_a_long_line_is_quoted_with_a_mark_that_it_goes_on(repo: Repo, mails: Path) -> None:
+    repo.edit("mm: long", "mm/converted.c", ("\taddr += PTE_SIZE;", "\taddr += " + "PTE_SIZE + " * 9 + "0;"))
+    with pytest.raises(InputError, match=r"the file has 'addr \+= PTE_SIZE \+ [^']*\.\.\.'"):
+        repo.findings(mails=mails, base="HEAD")
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

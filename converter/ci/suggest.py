@@ -23,7 +23,7 @@ def patch(repository: Repository, tree: str, judged: Judged) -> bytes:
     if not parts:
         return b""
     told = [f"{f.path}:{f.line}: {f.message}" for found in by_path.values() for f in found]
-    return _mail(judged, told).encode("utf-8", "surrogateescape") + b"---\n" + b"".join(parts) + b"--\npgconv\n\n"
+    return _mail(judged, told).encode("utf-8", "surrogateescape") + b"---\n" + b"".join(parts) + b"-- \npgconv\n\n"
 
 
 def _file(repository: Repository, tree: str, path: str, found: list[Finding]) -> bytes:

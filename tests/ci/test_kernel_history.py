@@ -198,6 +198,38 @@ def test_the_ratchet_holds_on_the_real_tree(real: Tree) -> None:
     assert "pgconv_more() none, now 1" in found.message
 
 
+def test_an_update_of_the_real_ratchet_lowers_and_never_raises(real: Tree) -> None:
+    known = real.baseline("HEAD")
+    more = "\nunsigned long pgconv_more(unsigned long pfn)\n{\n\treturn pfn << PAGE_SHIFT;\n}\n"
+    before = known.files["mm/mlock.c"]
+    real.put("mm: fewer", "mm/mlock.c", converted(real.text("mm/mlock.c")))
+    real.put("mm: more", "mm/mmap.c", real.text("mm/mmap.c") + more)
+    lowered = real.lowered(known, "HEAD~2..HEAD")
+    assert sum(before.values()) > 3
+    assert lowered.total == known.total - sum(before.values())
+    assert {p: own for p, own in known.files.items() if p != "mm/mlock.c"} == lowered.files
+    assert [f.path for f in real.findings("HEAD~2..HEAD", known=lowered) if f.rule == "new-use"] == ["mm/mmap.c"]
+    assert real.lowered(lowered, "HEAD~2..HEAD").files == lowered.files
+
+
+def test_git_takes_the_fix_ups_of_the_real_tree_and_nothing_is_left_to_find(spoken: Tree, tmp_path: Path) -> None:
+    start = spoken.git("rev-parse", "HEAD")
+    line = next(x for x in spoken.text("mm/mremap.c").split("\n") if ">> PTE_SHIFT" in x and "vm_pgoff" in x)
+    old_end = ("old_end = old_addr + len;", "old_end = old_addr + len + PAGE_SIZE;")
+    spoken.edit("mm: wrong", "mm/mremap.c", (line, line.replace("PTE_SHIFT", "PG_SHIFT")), old_end)
+    spoken.git("revert", "--no-edit", spoken.half)
+    done = spoken.outcome(f"{start}..HEAD", suggest=True)
+    fixed = [f for f in done.judgement.findings if f.replacement is not None]
+    assert len(fixed) > 5
+    (tmp_path / "all.mbox").write_bytes(done.patches)
+    spoken.git("am", "-q", str(tmp_path / "all.mbox"))
+    assert spoken.git("diff", "--shortstat", "HEAD~2").startswith("2 files changed")
+    spoken.git("-c", "sequence.editor=true", "rebase", "-q", "-i", "--autosquash", start)
+    assert spoken.git("rev-list", "--count", f"{start}..HEAD") == "2"
+    left = len(done.judgement.findings) - len(fixed)
+    assert len(spoken.findings(f"{start}..HEAD")) <= left
+
+
 def test_many_commits_are_quick(real: Tree, capsys: pytest.CaptureFixture[str]) -> None:
     """Not a benchmark: that a commit costs its files, and not the tree."""
     start = real.git("rev-parse", "HEAD")

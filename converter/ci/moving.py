@@ -9,9 +9,10 @@ from converter.base import DISTANT, Base, Shelf, keep, kept, kept_types, make, t
 from converter.ci.facts import FactStore
 from converter.ci.opened import Opened
 from converter.decided import decider, world
+from converter.errors import InputError
 from converter.examine import Analysis, Progress, examine
 from converter.ledger import Ledger
-from converter.tree import Problems
+from converter.tree import Problems, Tree, shown
 from converter.tree.cache import Cache
 from converter.tree.git import open_revision
 from converter.tree.history import FileChange, Repository
@@ -90,7 +91,7 @@ def near_base(
 ) -> MovingTree:  # fmt: skip
     """The tree, starting from the base that is kept for the repository; one that is too far away is replaced.
 
-    Raises InputError where the tree is not a kernel's, or not there.
+    Raises InputError where the tree is not a kernel's, or a part of it not there.
     """
     name, own = chosen.scheme, world(chosen)
     store = FactStore(repository.reader, cache, name, jobs)
@@ -103,7 +104,9 @@ def near_base(
         if not changes or len(changes) > DISTANT:
             base = None
     if base is None:
-        base, made = make(_analysed(repository, cache, name, tree, jobs, progress), tree, own)
+        analysis = _analysed(repository, cache, name, tree, jobs, progress)
+        _whole_or_refused(repository, analysis.tree)
+        base, made = make(analysis, tree, own)
         keep(shelf, base, made)
         return MovingTree(repository, store, chosen, base, lambda: made, own, {})
     at, load, files = base.tree, _loader(store, base), list(base.solved.graph.files)
@@ -142,3 +145,15 @@ def _analysed(
     repository: Repository, cache: Cache, name: str, tree: str, jobs: int | None, progress: Progress | None
 ) -> Analysis:
     return examine(open_revision(repository.path, tree), cache, name, jobs, progress)
+
+
+def _whole_or_refused(repository: Repository, tree: Tree) -> None:
+    """Raises InputError where blobs of the tree are missing: what a lost file settles would be judged all the same, and
+    its own uses would count as converted."""
+    if tree.absent:
+        others = len(tree.absent) - 1
+        more = f" and of {others} more file{'s' * (others > 1)}" if others else ""
+        raise InputError(
+            f"{shown(repository.path)}: the blob of {shown(tree.absent[0])}{more} is not in this repository, and units "
+            "are a matter of the whole tree; a clone that is neither partial nor damaged has it"
+        )

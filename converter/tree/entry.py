@@ -72,6 +72,7 @@ class Tree:
     warnings        one line for each kind of trouble met while listing
     listed_ns       wall clock in ns before the listing began; what carries a later time may have changed since
     reader          reads the entries, here or in a worker
+    absent          what would be scanned, and is not in the repository
     """
 
     name: str
@@ -82,6 +83,7 @@ class Tree:
     warnings: tuple[str, ...]
     listed_ns: int
     reader: Reader
+    absent: tuple[str, ...] = ()
 
 
 def blob_id(data: bytes) -> str:

@@ -50,7 +50,7 @@ def open_revision(path: str, rev: str) -> Tree:
     listed_ns = time.time_ns()
     revision = _resolve(directory, path, rev)
     problems = Problems()
-    entries, version = _listing(directory, f"{shown(path)} at {shown(rev)}", revision, problems)
+    entries, absent, version = _listing(directory, f"{shown(path)} at {shown(rev)}", revision, problems)
     root = os.path.realpath(path)
     return Tree(
         name=os.path.basename(root) or root,
@@ -61,6 +61,7 @@ def open_revision(path: str, rev: str) -> Tree:
         warnings=problems.lines(),
         listed_ns=listed_ns,
         reader=GitReader(directory),
+        absent=absent,
     )
 
 
@@ -80,19 +81,18 @@ def _resolve(directory: str, path: str, rev: str) -> str:
     return ids[-1]
 
 
-def _listing(directory: str, where: str, revision: str, problems: Problems) -> tuple[list[Entry], str]:
+def _listing(directory: str, where: str, revision: str, problems: Problems) -> tuple[list[Entry], tuple[str, ...], str]:
+    """What is there, what is not, and the kernel's version."""
     names = _names(directory, where, revision, problems)
     blobs = {name: blob for name, blob in names.items() if is_scanned(name)}
     version = _version(directory, where, names)
-    absent = _absent(directory, revision)
-    sizes = _sizes(directory, where, [blob for blob in blobs.values() if blob not in absent])
-    entries: list[Entry] = []
-    for name, blob in sorted(blobs.items()):
-        if blob in sizes:
-            entries.append(Entry(name, sizes[blob], (), blob))
-        else:
-            problems.add("file not read: its blob is not in this repository", name)
-    return entries, version
+    elsewhere = _absent(directory, revision)
+    sizes = _sizes(directory, where, [blob for blob in blobs.values() if blob not in elsewhere])
+    entries = [Entry(name, sizes[blob], (), blob) for name, blob in sorted(blobs.items()) if blob in sizes]
+    absent = tuple(name for name, blob in sorted(blobs.items()) if blob not in sizes)
+    for name in absent:
+        problems.add("file not read: its blob is not in this repository", name)
+    return entries, absent, version
 
 
 def _names(directory: str, where: str, revision: str, problems: Problems) -> dict[str, str]:

@@ -110,9 +110,12 @@ class Repository:
         return self._listed(["--no-walk", answer.stdout.decode().strip()])[0]
 
     def tree_of(self, commit: str) -> str:
-        """Id of the tree of a commit."""
+        """Id of the tree of a commit. Raises InputError."""
         if commit not in self._trees:
-            self._trees[commit] = self.run("rev-parse", "--verify", "--quiet", f"{commit}^{{tree}}").decode().strip()
+            answer = git(self.directory, "rev-parse", "--verify", "--quiet", f"{commit}^{{tree}}", extra=self._extra)
+            if answer.returncode != 0:
+                raise InputError(f"{shown(self.path)}: commit {commit[:12]} is not in this repository")
+            self._trees[commit] = answer.stdout.decode().strip()
         return self._trees[commit]
 
     def file(self, tree: str, path: str) -> bytes:

@@ -84,6 +84,31 @@ def test_a_history_that_cannot_be_judged(repo: Repo, pgconv: Run, tmp_path: Path
     assert pgconv("ci", repo.root, "HEAD^..HEAD").returncode == 0
 
 
+def lose(repo: Repo, name: str) -> None:
+    """Take an object out of the repository."""
+    oid = repo.git("rev-parse", name)
+    (repo.root / ".git/objects" / oid[:2] / oid[2:]).unlink()
+
+
+def test_a_repository_that_lacks_a_file_of_the_base(repo: Repo, pgconv: Run, tmp_path: Path) -> None:
+    """Judged without it, a use that it settles might pass; counted without it, its own uses would."""
+    file = tmp_path / "series.mbox"
+    file.write_bytes(series(repo))
+    repo.edit("mm: back", "mm/converted.c", BAD)
+    lose(repo, "HEAD:include/linux/mm.h")
+    lose(repo, "HEAD:fs/open.c")
+    said = "the blob of fs/open.c and of 1 more file is not in this repository"
+    refused(pgconv("ci", repo.root, "HEAD"), said)
+    refused(pgconv("ci", repo.root, "--mbox", file, "--base", repo.base), said)
+    refused(pgconv("baseline", repo.root, "HEAD"), said)
+
+
+def test_a_repository_that_lacks_a_commit(repo: Repo, pgconv: Run) -> None:
+    repo.edit("mm: back", "mm/converted.c", BAD)
+    lose(repo, "HEAD^")
+    refused(pgconv("ci", repo.root, "HEAD"), f"commit {repo.base[:12]} is not in this repository")
+
+
 def test_a_baseline_of_another_version(repo: Repo, pgconv: Run, tmp_path: Path) -> None:
     repo.edit("mm: back", "mm/converted.c", BAD)
     file = tmp_path / "baseline.json"

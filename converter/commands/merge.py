@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from converter.commands.common import Output, choose
+from converter.commands.restrict import Status, check_status, restricted
 from converter.report import FORMATS, render
 from converter.report.output import write
 from converter.vocabulary import scheme as load_scheme
@@ -19,6 +20,7 @@ def merge(
     ] = None,
     format_: Annotated[str, typer.Option("--format", help="text, json, jsonl, gcc or sarif.")] = "text",
     output: Output = None,
+    status: Status = None,
 ) -> None:
     """Merge the shares of a scan: the report is the one of a scan that was not shared, byte for byte.
 
@@ -28,5 +30,6 @@ def merge(
     from converter.decided import decide
 
     choose(format_, FORMATS, "--format")
+    check_status(status)
     analysis, scheme = shard.merged(parts or [])
-    write(output, render(decide(analysis, load_scheme(scheme)), format_))
+    write(output, render(restricted(decide(analysis, load_scheme(scheme)), status=status), format_))

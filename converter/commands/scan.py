@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from converter.classify.record import OPEN, STATUSES, Report, Site, summarise
+from converter.classify.record import Report
 from converter.classify.roles import rules
 from converter.commands.common import (
     Jobs,
@@ -22,8 +22,8 @@ from converter.commands.common import (
     chosen_paths,
     opened,
     progress,
-    within,
 )
+from converter.commands.restrict import Status, check_status, restricted
 from converter.errors import InputError
 from converter.report import FORMATS, render
 from converter.report.output import write, write_text
@@ -41,7 +41,7 @@ def scan(
     format_: Annotated[str, typer.Option("--format", help="text, json, jsonl, gcc or sarif.")] = "text",
     output: Output = None,
     scheme: SchemeName = "pte-pg",
-    status: Annotated[str | None, typer.Option(help="Only sites of this status, or 'open'.")] = None,
+    status: Status = None,
     unit: Annotated[str | None, typer.Option(help="Only sites of this unit: pte or pg.")] = None,
     role: Annotated[str | None, typer.Option(help="Only sites of this role.")] = None,
     what_if: Annotated[
@@ -68,13 +68,12 @@ def scan(
         write_text(output, _vocabulary(scheme))
         return
     choose(format_, FORMATS, "--format")
-    if status is not None:
-        choose(status, (*STATUSES, "open"), "--status")
+    check_status(status)
     if unit is not None:
         choose(unit, UNITS, "--unit")
     if shard is not None:
         if output is None or paths or status or unit or role or what_if or tree_macros:
-            raise InputError("--shard makes a part for pgconv merge: name its file with -o, and choose sites there")
+            raise InputError("--shard makes a part for pgconv merge: name its file with -o; merge has --status too")
         _share(tree, rev, shard, output, scheme, jobs, no_cache)
         return
     with opened(tree, rev, not no_cache, jobs) as (source, cache):
@@ -99,7 +98,7 @@ def scan(
     if tried is not None:
         write_text(output, _difference(report, tried))
         return
-    chosen = _restricted(replace(report, warnings=(*report.warnings, *warnings)), places, status, unit, role)
+    chosen = restricted(replace(report, warnings=(*report.warnings, *warnings)), places, status, unit, role)
     if format_ == "text" and output is None and sys.stdout.isatty():
         from rich.console import Console
 
@@ -120,25 +119,6 @@ def _share(
     with opened(tree, rev, not no_cache) as (source, cache), progress(source.name) as report_progress:
         part = shards.share(source, cache, scheme, number, of, jobs, report_progress)
     write(output, shards.written(part))
-
-
-def _restricted(
-    report: Report, paths: tuple[str, ...], status: str | None, unit: str | None, role: str | None
-) -> Report:
-    def wanted(s: Site) -> bool:
-        if not within(s.path, paths):
-            return False
-        if status == "open":
-            if s.status not in OPEN:
-                return False
-        elif status is not None and s.status != status:
-            return False
-        return (unit is None or s.unit == unit) and (role is None or s.role == role)
-
-    if not (paths or status or unit or role):
-        return report
-    sites = tuple(s for s in report.sites if wanted(s))
-    return replace(report, sites=sites, summary=summarise(sites))
 
 
 def _difference(before: Report, after: Report) -> str:

@@ -194,12 +194,14 @@ def test_the_matrix_of_shares_merges_to_the_bytes_of_one_scan(demo_tree: Path, t
         ((_, done),) = actions.run("share", shard=shard)
         assert done.returncode == 0, done.stderr
     assert [done.returncode for _, done in actions.run("merge")] == [0, 0]
-    assert actions.uploaded[-1] == "pgconv.sarif"
+    assert actions.uploaded[-2:] == ["pgconv.json", "pgconv.sarif"]
     assert {f"part-{shard}.pgconv" for shard in shards} <= set(actions.uploaded)
     for part in checkout.glob("part-*"):
         part.unlink()
-    merged = (checkout / "pgconv.sarif").read_text()
-    assert merged == pgconv("scan", checkout, "--format", "sarif").stdout
+    merged, to_decide = ((checkout / f"pgconv.{kind}").read_text() for kind in ("json", "sarif"))
+    assert merged == pgconv("scan", checkout, "--format", "json").stdout
+    assert to_decide == pgconv("scan", checkout, "--format", "sarif", "--status", "open").stdout
+    assert 0 < len(json.loads(to_decide)["runs"][0]["results"]) < len(json.loads(merged)["sites"])
 
 
 # GitLab

@@ -21,6 +21,9 @@ from converter.vocabulary import scheme
 from tests.conftest import Run
 from tests.tree.conftest import run_git
 
+CODE_SCANNING_TAKES = 25_000
+"""Results of a run, by GitHub's documentation of its support for SARIF; contrib/github-scan.yml sends less."""
+
 
 @pytest.fixture
 def tree(demo_tree: Path, tmp_path: Path) -> Path:
@@ -65,6 +68,10 @@ def test_the_merged_report_is_the_unshared_one(tree: Path, pgconv: Run) -> None:
     assert json.loads(done.stdout)["warnings"]
     for format_ in FORMATS:
         assert merged(parts, format_) == whole(tree, format_)
+    done = pgconv("merge", *parts, "--status", "logic")
+    assert done.stdout == pgconv("scan", tree, "--status", "logic").stdout != ""
+    done = pgconv("merge", *parts, "--status", "lost")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
 
 
 @pytest.mark.parametrize("of", [1, 2, 7, 500])
@@ -97,6 +104,8 @@ def test_sixteen_shares_of_the_real_tree_merge_to_its_scan(kernel: Path, pgconv:
     whole_report = (tmp_path / "whole.json").read_bytes()
     assert whole_report.count(b'"path":"mm/') > 1000
     assert (tmp_path / "merged.json").read_bytes() == whole_report
+    to_decide = json.loads(pgconv("merge", *parts, "--format", "sarif", "--status", "open").stdout)
+    assert 1000 < len(to_decide["runs"][0]["results"]) < CODE_SCANNING_TAKES
 
 
 def test_parts_that_do_not_belong_together_are_refused(tree: Path, tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+import pytest
 from selenium.webdriver.common.by import By
 
 from converter.progress.record import MEASURES, History, NewUse, Origin, Step
@@ -69,6 +71,25 @@ def test_the_page_shows_trends_and_the_newest_uses(opened: Opened, tmp_path: Pat
     browser.find_element(By.CSS_SELECTOR, "#text").send_keys("nothing like it")
     assert browser.find_element(By.CSS_SELECTOR, "#found").text == "0 of 1 new uses"
     assert messages(browser) == []
+
+
+@pytest.mark.parametrize(
+    ("days", "middle"),
+    [((0, 31, 365), 31 / 365), ((0, 0, 365), 0.5), ((0, 365, 31), 0.5)],
+    ids=["apart", "one day", "back"],
+)
+def test_steps_lie_where_their_days_do(opened: Opened, tmp_path: Path, days: tuple[int, ...], middle: float) -> None:
+    """Where days do not tell steps apart, or a clock ran backwards, they lie evenly."""
+    made = history()
+    steps = tuple(replace(made.steps[0], time=1704110400 + day * 86400) for day in days)
+    files = (made.files[0], made.files[1], made.files[0])
+    page = tmp_path / "progress.html"
+    page.write_bytes(render(replace(made, steps=steps, files=files)))
+    browser = opened(page)
+    for selector in ("#charts svg .line", "#directories .spark .line"):
+        points = browser.find_element(By.CSS_SELECTOR, selector).get_attribute("points") or ""
+        left, between, right = (float(point.split(",")[0]) for point in points.split())
+        assert abs((between - left) / (right - left) - middle) < 0.01
 
 
 def test_thousands_of_new_uses_are_no_burden(opened: Opened, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ function started(data) {
 	const LEFT = ['pte', 'pg', 'review', 'logic'];
 	const CONVERTED = ['converted pte', 'converted pg'];
 	const labels = steps.map(([, , label]) => label);
+	const along = spread(steps.map(([, day]) => day));
 	const shownAs = [
 		['left to convert', 'left', LEFT], ['decided as pte', 'decided', ['pte']], ['decided as pg', 'decided', ['pg']],
 		['review', 'review', ['review']], ['logic', 'logic', ['logic']],
@@ -18,7 +19,7 @@ function started(data) {
 		const lines = shownAs
 			.map(([title, kind, names]) => [title, kind, trend.map((row) => sum(row, names))])
 			.filter(([, kind, numbers]) => kind !== 'converted' || numbers.some((number) => number));
-		$('#charts').replaceChildren(...lines.map(([title, kind, numbers]) => chart(title, kind, numbers, labels)));
+		$('#charts').replaceChildren(...lines.map(([title, kind, numbers]) => chart(title, kind, numbers, labels, along)));
 		perStep.show(trend.map((row, n) => ({row, n})));
 		$('#whole').hidden = trend === data.whole;
 	}
@@ -48,7 +49,7 @@ function started(data) {
 			...LEFT.map((name) => number(name, ({trend}) => last(trend)[at[name]])),
 			number('converted', ({trend}) => sum(last(trend), CONVERTED)),
 			{title: 'change', number: true, value: change, cell: (row) => signed(change(row))},
-			{title: 'left, over time', value: change, cell: ({trend}) => spark(trend.map((row) => sum(row, LEFT)))},
+			{title: 'left, over time', value: change, cell: ({trend}) => spark(trend.map((row) => sum(row, LEFT)), along)},
 		], 1, -1);
 		const rows = Object.entries(trends).map(([name, trend]) => ({name, trend}));
 		table.show(rows.filter(({trend}) => trend.some((row) => sum(row, LEFT) + sum(row, CONVERTED))));

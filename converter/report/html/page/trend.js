@@ -9,12 +9,22 @@ function drawn(tag, attributes, ...children) {
 	return made;
 }
 
-/* The line through numbers, in a box. */
-function line(numbers, x, y, width, height) {
+/* Where steps lie between the first and the last, from 0 to 1: by their days, or evenly where days do not part them. */
+function spread(days) {
+	const times = days.map((day) => Date.parse(day));
+	const last = times.length - 1;
+	if (last === 0)
+		return [0.5];
+	const parted = times.every((time, n) => n === 0 || time > times[n - 1]);
+	return times.map((time, n) => (parted ? (time - times[0]) / (times[last] - times[0]) : n / last));
+}
+
+/* The line through numbers, in a box; `along` is where each lies from left to right. */
+function line(numbers, along, x, y, width, height) {
 	const least = Math.min(...numbers);
 	const span = Math.max(...numbers) - least;
 	const at = (number, n) => [
-		x + (numbers.length > 1 ? (n * width) / (numbers.length - 1) : width / 2),
+		x + along[n] * width,
 		y + (span ? height - ((number - least) * height) / span : height / 2),
 	];
 	return numbers.map(at);
@@ -23,9 +33,9 @@ function line(numbers, x, y, width, height) {
 const points = (places) => places.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join(' ');
 
 /* A chart with its name, its bounds, and the number of the step that is pointed at. */
-function chart(name, kind, numbers, labels) {
+function chart(name, kind, numbers, labels, along) {
 	const [width, height] = [300, 110];
-	const places = line(numbers, 52, 8, width - 62, height - 30);
+	const places = line(numbers, along, 52, 8, width - 62, height - 30);
 	const last = numbers.length - 1;
 	const change = numbers[last] - numbers[0];
 	const note = (n) => `${labels[n]}: ${count(numbers[n])}`;
@@ -59,9 +69,9 @@ function chart(name, kind, numbers, labels) {
 }
 
 /* A line without anything else, for a cell of a table. */
-function spark(numbers) {
+function spark(numbers, along) {
 	return drawn('svg', {viewBox: '0 0 80 18', width: 80, height: 18, class: 'spark', 'aria-hidden': 'true'},
-		drawn('polyline', {points: points(line(numbers, 2, 3, 76, 12)), class: 'line'}));
+		drawn('polyline', {points: points(line(numbers, along, 2, 3, 76, 12)), class: 'line'}));
 }
 
 const signed = (number) => (number > 0 ? `+${count(number)}` : number < 0 ? `\u2212${count(-number)}` : '\u00b10');

@@ -412,3 +412,15 @@ def test_pre_commit_as_it_is_installed_refuses_the_commit_and_the_push(
     assert "1 commit judged, 1 finding in 1" in done.stdout + done.stderr
     assert run("git", "reset", "-q", "--hard", repo.base).returncode == 0
     assert run("git", "push", "-q", "origin", "master").returncode == 0
+
+
+def test_pre_commit_lets_the_first_push_of_all_there_is_pass(repo: Repo, hooks: dict[str, str], tmp_path: Path) -> None:
+    """There is no commit that it could be judged against."""
+    run_git(tmp_path, "init", "-q", "--bare", "empty.git")
+    install = [sys.executable, "-m", "pre_commit", "install", "-t", "pre-push"]
+    subprocess.run(install, cwd=repo.root, env=hooks, capture_output=True, check=True)
+    command = ["git", "push", str(tmp_path / "empty.git"), "master"]
+    done = subprocess.run(command, cwd=repo.root, env=hooks, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "(pushed commits)" in done.stdout + done.stderr
+    assert run_git(tmp_path / "empty.git", "rev-parse", "master") == repo.base

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import EmailMessage, Message
 from email.parser import BytesParser
+from itertools import pairwise
 from pathlib import Path
 from typing import IO
 
@@ -147,9 +148,13 @@ def _ordered(path: Path, mails: list[Mail]) -> list[Mail]:
         raise InputError(
             f"{path}: holds versions {', '.join(map(str, sorted(versions)))} of a series; keep one of them"
         )
-    if all(numbers):
-        return [m for _, m in sorted(zip((int(n[1]) for n in numbers if n), mails, strict=True), key=lambda p: p[0])]
-    return mails
+    if not all(numbers):
+        return mails
+    places = [int(n[1]) for n in numbers if n]
+    for earlier, later in pairwise(sorted(places)):
+        if later > earlier + 1:
+            raise InputError(f"{path}: holds patch {later} of a series, and {earlier}, but not {earlier + 1}")
+    return [m for _, m in sorted(zip(places, mails, strict=True), key=lambda p: p[0])]
 
 
 def commits(repository: Repository, mails: list[Mail], base: Commit) -> Iterator[Commit]:

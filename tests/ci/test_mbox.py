@@ -137,6 +137,20 @@ def test_two_versions_of_a_series_are_refused(repo: Repo, mails: Path) -> None:
         repo.findings(mails=mails)
 
 
+def test_a_series_with_a_gap_is_refused(repo: Repo, mails: Path) -> None:
+    """What comes after a mail that is not there was not written for the tree that it would be judged on."""
+    raw = mails.read_bytes()
+    mails.write_bytes(raw.replace(b"PATCH 2/2", b"PATCH 3/3").replace(b"PATCH 1/2", b"PATCH 1/3"))
+    with pytest.raises(InputError, match=r"series.mbox: holds patch 3 of a series, and 1, but not 2"):
+        repo.findings(mails=mails)
+
+
+def test_a_mail_of_a_series_may_be_judged_alone(repo: Repo, mails: Path) -> None:
+    parts = mails.read_bytes().split(b"\nFrom ")
+    mails.write_bytes(b"From " + parts[2] + b"\n")
+    assert [c.subject for c in repo.judge(mails=mails, base="HEAD").commits] == ["[PATCH 2/2] mm: back"]
+
+
 def test_a_hunk_that_differs_in_white_space_says_so(repo: Repo, mails: Path) -> None:
     rewritten(mails, lambda body: b"\n" + body.replace(b" \taddr += PTE_SIZE;", b"         addr += PTE_SIZE;"))
     with pytest.raises(InputError, match=r"line 13, 'addr \+= PTE_SIZE;', differs in white space"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -44,6 +45,16 @@ def opened(path: str | None, rev: str | None, cached: bool, jobs: int | None = 1
 
             warm("converter.worker")
         yield open_tree(path, rev), cache
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """SIGTERM ends what is done here as Ctrl-C does: what is half written, or still running, goes first."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def inside(path: str) -> str:

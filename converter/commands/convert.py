@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from converter.commands.common import Jobs, NoCache, Revision, SchemeName, TreePath, inside, opened, progress
+from converter.commands.common import (
+    Jobs,
+    NoCache,
+    Revision,
+    SchemeName,
+    TreePath,
+    inside,
+    opened,
+    progress,
+    stoppable,
+)
 from converter.convert import inplace, repository, series
 from converter.convert.conversion import Conversion, Options
 from converter.convert.plan import BY, DEFAULT, step_macros
@@ -78,23 +85,13 @@ def convert(
     options = Options("review" in (include or ()), tuple(step or ()), tuple(p for p in prefixes if p), prepare)
     conversion = Conversion(source, decided, options)
     if output is not None:
-        with _stoppable():
+        with stoppable():
             written = series.write(conversion, output, parts, author)
         say(f"{output}: {written.patches} patches, {written.uses} uses in {written.files} files")
     elif in_place:
         files = conversion.files()
-        with _stoppable():
+        with stoppable():
             inplace.write(source, files)
         say(f"{source.name}: {len(conversion.sites)} uses converted, {len(files)} files changed")
     else:
         write(None, b"".join(f.diff() for f in conversion.files()))
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """SIGTERM ends what is written here as Ctrl-C does: what is half done goes first."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

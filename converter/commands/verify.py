@@ -18,6 +18,7 @@ from converter.commands.common import (
     chosen_paths,
     opened,
     progress,
+    stoppable,
 )
 from converter.errors import EXIT_FOUND, InputError
 from converter.report.output import say, write, write_text
@@ -69,7 +70,7 @@ def verify(
         asked = Asked(
             source, cache, not no_cache, chosen, wanted, _Consent(yes), series, keep, jobs, report_progress, emit
         )  # fmt: skip
-        with Ladder(asked) as ladder:
+        with stoppable(), Ladder(asked) as ladder:
             results = [LEVELS[name](ladder) for name in levels]
     (write_text if format_ == "text" else write)(output, FORMATS[format_](results))
     if any(r.failed for r in results):

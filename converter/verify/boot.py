@@ -16,6 +16,7 @@ from pathlib import Path
 
 from converter import data
 from converter.errors import InputError
+from converter.verify import programs
 from converter.verify.kbuild import Build, Config, Workshop
 from converter.verify.needs import Booted
 from converter.verify.result import FAILED, PASSED, Item, Result
@@ -133,12 +134,7 @@ def run_machine(image: Path, initrd: Path, kernel: Booted) -> tuple[str, bool]:
             file.truncate(size << 20)
         command += ["-drive", f"file={disk},format=raw,if=virtio"]
     try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-            timeout=kernel.seconds,
-        )  # fmt: skip
+        done = programs.run(command, seconds=kernel.seconds)
     except FileNotFoundError:
         raise InputError("qemu-system-x86_64 is not installed: apt-get install qemu-system-x86") from None
-    except subprocess.TimeoutExpired as late:
-        return (late.output or b"").decode("utf-8", "replace"), False
-    return done.stdout.decode("utf-8", "replace"), True
+    return done.said, not done.late

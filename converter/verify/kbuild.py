@@ -12,7 +12,6 @@ import hashlib
 import os
 import re
 import shlex
-import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from pathlib import Path
 from converter.errors import InputError
 from converter.tree import Tree
 from converter.tree.cache import cache_directory
+from converter.verify import programs
 from converter.verify.copy import Copy
 
 Consent = Callable[[str], None]
@@ -147,20 +147,12 @@ class Build:
         ]  # fmt: skip
         start = time.perf_counter()
         try:
-            done = subprocess.run(
-                command,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                check=False,
-            )
+            done = programs.run(command, self.environment)
         except FileNotFoundError:
             raise InputError("make is not installed; `make verify` installs what builds need") from None
-        log = done.stdout.decode("utf-8", "replace")
-        self.log = log
-        (self.directory / "pgconv.log").write_text(log, encoding="utf-8", errors="replace")
-        return Made(done.returncode, log, time.perf_counter() - start)
+        self.log = done.said
+        (self.directory / "pgconv.log").write_text(done.said, encoding="utf-8", errors="replace")
+        return Made(done.code, done.said, time.perf_counter() - start)
 
     @property
     def environment(self) -> dict[str, str]:

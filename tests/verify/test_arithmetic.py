@@ -160,6 +160,21 @@ def test_emitted_pairs_run_by_themselves_and_say_the_same(tmp_path: Path) -> Non
     assert done.returncode == 1
 
 
+def test_the_emitted_script_alone_catches_the_wrong_unit_of_each_role(tmp_path: Path) -> None:
+    own = fixture()
+    turned = {s: replace(s, unit=OTHER[s.unit or ""], replacement=CHOSEN.names[s.macro][OTHER[s.unit or ""]])
+              for role in ROLES for s in own.report.sites
+              if s.role == role and s.status == "decided" and not s.derived}  # fmt: skip
+    script = tmp_path / "pairs.py"
+    own.judged(replace(own.report, sites=tuple(turned.get(s, s) for s in own.report.sites)), script)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd="/", check=False)
+    assert done.returncode == 1, done.stderr
+    caught = {line.partition(": failed: ")[0] for line in done.stdout.splitlines() if ": failed: " in line}
+    for s in turned.values():
+        assert f"{s.path}:{s.line}: {s.macro} -> {s.replacement} ({s.role})" in caught
+    assert {s.role for s in turned.values()} == set(ROLES)
+
+
 def _alone(script: Path) -> str:
     """Runs a script with numpy alone: pgconv cannot be imported."""
     import numpy

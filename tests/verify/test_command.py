@@ -84,6 +84,35 @@ def test_the_first_levels_run_nothing_and_do_not_ask(pgconv: Run, linux: Path, t
     assert script.read_text().count("def before") >= passed
 
 
+def test_the_report_is_the_same_whatever_the_number_of_jobs(pgconv: Run, linux: Path) -> None:
+    tree = data.path("fixtures/verify")
+    levels = ("--level", "units", "--level", "arithmetic", "--format", "json")
+    one, two = (pgconv("verify", tree, *levels, "--jobs", jobs, "--no-cache") for jobs in (1, 2))
+    assert (one.returncode, two.returncode) == (0, 0), one.stderr + two.stderr
+    assert one.stdout == two.stdout
+    report = json.loads(one.stdout)
+    assert report["schema"] == "pgconv.verify/1"
+    assert [(r["level"], r["counts"]["failed"]) for r in report["levels"]] == [("units", 0), ("arithmetic", 0)]
+    for r in report["levels"]:
+        assert len(r["items"]) == sum(r["counts"].values()) > 0
+        assert all(i["why"] for i in r["items"] if i["outcome"] != "passed")
+
+
+@pytest.mark.parametrize("level", ["objects", "split", "boot"])
+def test_a_git_revision_is_not_built_and_the_way_out_is_said(
+    pgconv: Run, linux: Path, tmp_path: Path, level: str
+) -> None:
+    builds_or_skip(level)
+    subprocess.run(["git", "init", "-q", "--bare", tmp_path / "linux.git"], check=True)
+    git = ["git", f"--git-dir={tmp_path}/linux.git", f"--work-tree={linux}", "-c", "core.bare=false"]
+    subprocess.run([*git, "add", "-Af", "."], cwd=linux, check=True)
+    who = ["-c", "user.name=Ada Author", "-c", "user.email=ada@example.org"]
+    subprocess.run([*git, *who, "commit", "-q", "-m", "all of it"], cwd=linux, check=True)
+    done = pgconv("verify", tmp_path / "linux.git", "--level", level, "--yes")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "builds need a tree of files, not a git revision; check one out" in done.stderr
+
+
 def test_a_conversion_that_changes_nothing_passes(pgconv: Run, linux: Path, tmp_path: Path) -> None:
     done = pgconv("verify", linux, "mm", "arch/x86", "--level", "objects", "--keep", tmp_path / "keep", "--yes")
     assert done.returncode == 0, done.stderr

@@ -1,19 +1,21 @@
-"""Level objects on the real tree: three files, the trap of x86's own PTE_SHIFT, and the steps that copy functions of
-headers. Builds where `make verify` does, so that it costs little after it."""
+"""Levels that build, on the real tree: three objects, the trap of x86's own PTE_SHIFT, the steps that copy functions of
+headers, and a kernel that boots and is wrong. Builds where `make verify` does, so that it costs little after it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from converter.convert.conversion import Conversion, Options
 from converter.convert.decisions import Decisions, decisions
 from converter.tree import Tree, open_tree
 from converter.tree.cache import open_cache
-from converter.verify import objects
+from converter.verify import boot, objects
 from converter.verify.kbuild import Workshop, workshop
+from converter.verify.needs import builds
 from converter.verify.result import FAILED, PASSED
 from converter.verify.spelling import Renames
 from tests.conftest import ROOT
@@ -24,6 +26,7 @@ HEADER = "arch/x86/include/asm/pgtable.h"
 NUMBERED = ("mm/readahead.c", "fs/iomap/buffered-io.c")
 """Their objects hold the numbers of lines of pagemap.h, from BUG_ON() in readahead_page() and its like."""
 PAGEMAP = "include/linux/pagemap.h"
+VMA = "mm/vma.c"
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +56,21 @@ def stepped(tree: Tree, decided: Decisions) -> Mapping[str, bytes]:
 def shop(tree: Tree) -> Iterator[Workshop]:
     with workshop(tree, ROOT / "build/verify", None, lambda what: None) as made:
         yield made
+
+
+def test_a_kernel_that_boots_and_counts_wrongly_is_caught(
+    shop: Workshop, tree: Tree, files: Mapping[str, bytes]
+) -> None:
+    """A file mapping that is split begins at another offset of its file. First: what it builds is of no use after
+    another test has changed headers. A good kernel takes seconds."""
+    builds_or_skip("boot")
+    split = b"new->vm_pgoff += ((addr - vma->vm_start) >> PTE_SHIFT);"
+    assert files[VMA].count(split) == 1
+    wrong = files[VMA].replace(split, split.replace(b"PTE_SHIFT", b"(PTE_SHIFT + 1)"))
+    result = boot.run(shop, {**files, VMA: wrong}, msgspec.structs.replace(builds().boot, seconds=60))
+    outcomes = {i.path: i.outcome for i in result.items}
+    assert (outcomes["init"], outcomes["page_size"], outcomes["mmap_is_zero"]) == (PASSED, PASSED, PASSED)
+    assert FAILED in outcomes.values()
 
 
 def test_a_converted_file_gives_the_same_object(

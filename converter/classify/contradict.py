@@ -24,6 +24,8 @@ BESIDE = EQUAL | {Edge.COMPARE}
 """What speaks against a role rule: a rule sees the shape of a use, not the numbers that it stands among."""
 NEAR = 4
 """Both must arrive within this cost."""
+BOTH = 5
+"""...and a step and an index, each a weaker claim than an equality, within this one."""
 
 
 def contradicted(solution: Solution, node: int, label: str, against: str, ruled: bool) -> bool:
@@ -35,6 +37,8 @@ def contradicted(solution: Solution, node: int, label: str, against: str, ruled:
         return overrules(solution, node, against)
     if _start(solution, node, label, EQUAL) == _start(solution, node, against, EQUAL) == "count":
         return True
+    if max(solution.reach[x].distance.item(node) for x in (label, against)) > BOTH:
+        return False
     return any(_frames(solution, node, a) and _pages(solution, node, b) for a, b in permutations((label, against)))
 
 

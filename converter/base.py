@@ -23,6 +23,7 @@ from converter.units.signatures import Seed
 from converter.units.solve import FAR, Adjacency, Reach, bare
 from converter.units.solved import Solved, World, solve_tree
 from converter.units.typetable import Declared, TypeTable, declares
+from converter.vocabulary import scheme
 
 DISTANT = 300
 """Files in which a tree may differ from the kept base; beyond, a new base is made and kept."""
@@ -33,12 +34,18 @@ _MOST = 8
 
 @dataclass(slots=True)
 class Base:
-    """A tree that was solved. `blobs`: digest of each file of the graph, in order; `ledger`: its uses, counted."""
+    """A tree that was solved.
+
+    blobs     digest of each file of the graph, in order
+    ledger    its uses, counted
+    warnings  of its files, and of its listing
+    """
 
     tree: str
     blobs: list[str]
     solved: Solved
     ledger: Ledger
+    warnings: tuple[str, ...] = ()
 
 
 class _Forest(msgspec.Struct):
@@ -76,6 +83,7 @@ class _Kept(msgspec.Struct):
     raw_ids: memoryview
     room: int
     ledger: Ledger
+    warnings: tuple[str, ...]
 
 
 def make(analysis: Analysis, tree: str, own: World) -> tuple[Base, TypeTable]:
@@ -83,7 +91,8 @@ def make(analysis: Analysis, tree: str, own: World) -> tuple[Base, TypeTable]:
     types = type_table(zip(analysis.paths, map(declares, analysis.facts), strict=True), own)
     blobs = [analysis.digests[path] for path in analysis.paths]
     ledger = Ledger.of(zip(analysis.paths, analysis.facts, strict=True))
-    return Base(tree, blobs, solve_tree(analysis.paths, analysis.facts, own), ledger), types
+    solved = solve_tree(analysis.paths, analysis.facts, own)
+    return Base(tree, blobs, solved, ledger, tuple(analysis.warnings)), types
 
 
 def type_table(files: Iterable[tuple[str, Declared]], own: World) -> TypeTable:
@@ -146,6 +155,23 @@ def kept_types(shelf: Shelf, tree: str, own: World) -> TypeTable | None:
     return None if kept is None or kept[0] != tree else type_table(kept[1].items(), own)
 
 
+def take_over(shelf: Shelf, other: Shelf, tree: str, digest: str, own: World) -> tuple[Base, TypeTable] | None:
+    """The base of another shelf, kept here as that of `tree` too; None unless it is that of the same files.
+
+    `digest`: of the files, tree_digest(). The base of a tree that speaks the scheme was solved in another world than
+    `own` and is not taken.
+    """
+    base = kept(other)
+    if base is None or base.tree != digest or base.ledger.speaks(scheme(other.scheme)):
+        return None
+    types = kept_types(other, digest, own)
+    if types is None:
+        return None
+    base.tree = tree
+    keep(shelf, base, types)
+    return base, types
+
+
 def _packed(base: Base) -> _Kept:
     s, g = base.solved, base.solved.graph
     forests = {}
@@ -160,7 +186,7 @@ def _packed(base: Base) -> _Kept:
         g.edges.reshape(-1).data, edges_of.data, list(g.seeds.items()), g.closed.data, g.vague.data, forests,
         s.adjacency.other.data, s.adjacency.edge.data, s.adjacency.cost.astype(np.int8).data,
         np.diff(s.adjacency.first).astype(np.int32).data, list(s.renamed.items()), s.real.data,
-        s.raw_first.data, s.raw_ids.data, s.room, base.ledger,
+        s.raw_first.data, s.raw_ids.data, s.room, base.ledger, base.warnings,
     )  # fmt: skip
 
 
@@ -195,7 +221,7 @@ def _unpacked(k: _Kept) -> Base:
     solved = Solved(
         graph, reach, adjacency, dict(k.renamed), _ints(k.real), _ints(k.raw_first), _ints(k.raw_ids), k.room
     )
-    return Base(k.tree, blobs, solved, k.ledger)
+    return Base(k.tree, blobs, solved, k.ledger, k.warnings)
 
 
 def _ints(raw: memoryview) -> Any:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from converter.base import DISTANT, Base, Shelf, keep, kept, kept_types, make, type_table
+from converter.base import DISTANT, Base, Shelf, keep, kept, kept_types, make, take_over, type_table
 from converter.ci.facts import FactStore
 from converter.ci.opened import Opened
 from converter.decided import decider, world
 from converter.errors import InputError
-from converter.examine import Analysis, Progress, examine
+from converter.examine import Progress, examine
 from converter.ledger import Ledger
 from converter.tree import Problems, Tree, shown
-from converter.tree.cache import Cache
+from converter.tree.cache import Cache, tree_digest
 from converter.tree.git import open_revision
 from converter.tree.history import FileChange, Repository
 from converter.units.facts import Facts
@@ -39,7 +39,7 @@ class MovingTree:
         self.tree = base.tree
         self.ledger: Ledger = base.ledger
         self.problems = problems
-        self.warnings: tuple[str, ...] = ()  # of the listing of the first tree
+        self.warnings = base.warnings
         self._repository = repository
         load = _loader(store, base)
         self.live = Live(base.solved, FactsOf(len(base.blobs), load, at_hand), types, own)
@@ -104,10 +104,13 @@ def near_base(
         if not changes or len(changes) > DISTANT:
             base = None
     if base is None:
-        analysis = _analysed(repository, cache, name, tree, jobs, progress)
-        _whole_or_refused(repository, analysis.tree)
-        base, made = make(analysis, tree, own)
-        keep(shelf, base, made)
+        listed = _listed(repository, tree)
+        known = cache.digests(listed)
+        solved = take_over(shelf, Shelf(cache, "scan", repository.path, name), tree, tree_digest(known), own)
+        if solved is None:
+            solved = make(examine(listed, cache, name, jobs, progress, known), tree, own)
+            keep(shelf, *solved)
+        base, made = solved
         return MovingTree(repository, store, chosen, base, lambda: made, own, {})
     at, load, files = base.tree, _loader(store, base), list(base.solved.graph.files)
 
@@ -131,7 +134,7 @@ def whole(
     believed   the scheme's names are known units, as in a scan of a tree that speaks the scheme
     """
     own = replace(world(chosen), silent=()) if believed else world(chosen)
-    analysis = _analysed(repository, cache, chosen.scheme, tree, jobs, progress)
+    analysis = examine(open_revision(repository.path, tree), cache, chosen.scheme, jobs, progress)
     problems.merge(analysis.problems.found())
     base, types = make(analysis, tree, own)
     store = FactStore(repository.reader, cache, chosen.scheme, jobs, problems)
@@ -141,19 +144,18 @@ def whole(
     return moving
 
 
-def _analysed(
-    repository: Repository, cache: Cache, name: str, tree: str, jobs: int | None, progress: Progress | None
-) -> Analysis:
-    return examine(open_revision(repository.path, tree), cache, name, jobs, progress)
+def _listed(repository: Repository, tree: str) -> Tree:
+    """The files of a tree.
 
-
-def _whole_or_refused(repository: Repository, tree: Tree) -> None:
-    """Raises InputError where blobs of the tree are missing: what a lost file settles would be judged all the same, and
-    its own uses would count as converted."""
-    if tree.absent:
-        others = len(tree.absent) - 1
+    Raises InputError where blobs of it are missing: what a lost file settles would be judged all the same, and its own
+    uses would count as converted.
+    """
+    listed = open_revision(repository.path, tree)
+    if listed.absent:
+        others = len(listed.absent) - 1
         more = f" and of {others} more file{'s' * (others > 1)}" if others else ""
         raise InputError(
-            f"{shown(repository.path)}: the blob of {shown(tree.absent[0])}{more} is not in this repository, and units "
-            "are a matter of the whole tree; a clone that is neither partial nor damaged has it"
+            f"{shown(repository.path)}: the blob of {shown(listed.absent[0])}{more} is not in this repository, and "
+            "units are a matter of the whole tree; a clone that is neither partial nor damaged has it"
         )
+    return listed

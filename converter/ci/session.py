@@ -66,7 +66,8 @@ def run(
         patches = b"".join(patch(repository, trees[j.name], j) for j in judged) if options.suggest else b""
         rules = {rule: (r.what, r.level) for rule, r in policy.rules.items()}
         tool = {"name": "pgconv", "version": __version__, "rules": data.rules_version()}
-        judgement = Judgement(tool, repository.path, named, options.scheme, judged, rules, cache.warnings)
+        warnings = (*tree.warnings, *cache.warnings)
+        judgement = Judgement(tool, repository.path, named, options.scheme, judged, rules, warnings)
         lowered = None
         if baseline is not None and options.update:
             tree.move(commits[-1].tree)

@@ -9,7 +9,7 @@ import typer
 
 from converter.commands.common import Jobs, NoCache, Output, Repository, SchemeName, progress
 from converter.errors import InputError
-from converter.report.output import write
+from converter.report.output import say, write
 from converter.tree.cache import open_cache
 
 
@@ -38,5 +38,7 @@ def baseline(
     old = ratchet.load(Path(output), scheme) if update and output is not None else None
     with open_cache(not no_cache) as cache, progress(repository) as shown:
         opened, tree, commit = record(repository, rev, scheme, cache, jobs, shown)
+        for warning in tree.warnings:
+            say(f"warning: {warning}")
         made = of(tree, commit.name) if old is None else lower(opened, old, tree, commit.name)
     write(output, made.encoded())

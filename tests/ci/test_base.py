@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from unittest.mock import Mock
+
 import msgspec
 import numpy as np
 import pytest
 
-from converter import base
+from converter import base, scan
+from converter.ci.moving import MovingTree, near_base
 from converter.decided import world
 from converter.examine import examine
+from converter.tree import open_tree
 from converter.tree.cache import Cache, open_cache
 from converter.tree.git import open_revision
+from converter.tree.history import Repository
+from converter.units.solved import solve_tree
 from converter.vocabulary import scheme
-from tests.ci.conftest import Repo
+from tests.ci.conftest import FILES, Repo
+from tests.conftest import Run
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 def made(repo: Repo, cache: Cache) -> base.Base:
@@ -45,3 +58,74 @@ def test_what_has_another_shape_is_not_believed(repo: Repo, change: dict[str, ob
         assert raw is not None
         shelf.put("solved", msgspec.msgpack.encode({**msgspec.msgpack.decode(raw), **change}))
         assert base.kept(base.Shelf(cache, "ci", str(repo.root), "pte-pg")) is None
+
+
+def scanned(repo: Repo, cache: Cache) -> None:
+    """A scan of the work tree, whose files are those of the commit."""
+    scan.scan(open_tree(str(repo.root)), cache, jobs=1)
+
+
+def near(repo: Repo, cache: Cache) -> MovingTree:
+    """What ci starts from at the repository's first commit."""
+    repository = Repository(str(repo.root))
+    return near_base(repository, cache, scheme("pte-pg"), repository.tree_of(repo.base), 1)
+
+
+@pytest.fixture
+def silent(tmp_path: Path) -> Repo:
+    """A tree that does not speak the scheme yet."""
+    return Repo(tmp_path / "silent", {p: c for p, c in FILES.items() if "page.h" not in p and "mm/half" not in p})
+
+
+def test_what_a_scan_has_solved_is_not_solved_again(silent: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_cache(False) as none:
+        alone = near(silent, none)
+    with open_cache(True) as cache:
+        scanned(silent, cache)
+        with monkeypatch.context() as m:
+            m.setattr(base, "solve_tree", None)
+            tree = near(silent, cache)
+        was, now = alone.live.solution, tree.live.solution
+        assert (tree.tree, tree.ledger) == (alone.tree, alone.ledger)
+        assert now.graph.keys == was.graph.keys
+        for label, reach in was.reach.items():
+            assert np.array_equal(now.reach[label].distance, reach.distance)
+            assert np.array_equal(now.reach[label].parent, reach.parent)
+        kept = base.kept(base.Shelf(cache, "ci", str(silent.root), "pte-pg"))
+    assert kept is not None
+    assert kept.tree == tree.tree
+
+
+def test_a_scan_of_a_tree_that_speaks_the_scheme_is_not_taken(repo: Repo) -> None:
+    with open_cache(False) as none:
+        alone = near(repo, none)
+    with open_cache(True) as cache:
+        scanned(repo, cache)
+        scanned_base = base.kept(base.Shelf(cache, "scan", str(repo.root), "pte-pg"))
+        tree = near(repo, cache)
+    assert scanned_base is not None  # the scan believes what is written: its distances are others
+    was, now, believed = alone.live.solution.reach, tree.live.solution.reach, scanned_base.solved.reach
+    assert all(np.array_equal(now[label].distance, reach.distance) for label, reach in was.items())
+    assert any(not np.array_equal(believed[label].distance, reach.distance) for label, reach in was.items())
+
+
+def test_a_scan_of_other_files_is_not_taken(silent: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    solver = Mock(side_effect=solve_tree)
+    monkeypatch.setattr(base, "solve_tree", solver)
+    with open_cache(True) as cache:
+        (silent.root / "mm/more.c").write_text("long more(void)\n{\n\treturn PAGE_SIZE;\n}\n")
+        scanned(silent, cache)
+        near(silent, cache)
+    assert solver.call_count == 2
+
+
+def test_trouble_with_a_file_of_the_base_is_told_each_time(tmp_path: Path, pgconv: Run) -> None:
+    deep = "long f(long a)\n{\n\treturn " + "(" * 3000 + "a << PAGE_SHIFT" + ")" * 3000 + ";\n}\n"
+    repo = Repo(tmp_path / "deep", FILES | {"mm/deep.c": deep})
+    repo.edit("more", "mm/open.c", ("bytes", "octets"))
+    for _ in range(2):
+        warnings = repo.outcome("HEAD~1..HEAD").judgement.warnings
+        assert len(warnings) == 1
+        assert "mm/deep.c" in warnings[0]
+    said = pgconv("baseline", repo.root).stderr
+    assert f"warning: {warnings[0]}" in said

@@ -35,6 +35,12 @@ def kernel() -> Path:
     return kernel_or_skip()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with tests on the real tree come first: they take longest, and two workers shall end together."""
+    long = {i.path for i in items if "kernel" in getattr(i, "fixturenames", ())}
+    items.sort(key=lambda i: i.path not in long)
+
+
 @pytest.fixture(scope="session")
 def demo_tree() -> Path:
     """The kernel-like tree that travels with pgconv."""

@@ -139,7 +139,7 @@ def ci(tmp_path: Path, commands: dict[str, str], path: str) -> tuple[subprocess.
     return done, notes.read_text().splitlines()
 
 
-PRESENT = dict.fromkeys(("git", "xz", "python3"), "")
+PRESENT = dict.fromkeys(("git", "xz", "python3", "chromium", "chromedriver", "apt-get"), "")
 
 
 def test_ci_fetches_the_kernel_and_then_may_not_skip(tmp_path: Path) -> None:

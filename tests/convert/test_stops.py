@@ -132,8 +132,9 @@ def as_a_user(check: Path) -> str:
 
 
 def test_a_directory_that_cannot_be_written_is_refused_before_anything_is_scanned(tmp_path: Path) -> None:
-    for above in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        above.chmod(above.stat().st_mode | 0o055)  # pytest makes them for their owner alone
+    for above in (tmp_path, *tmp_path.parents):
+        if above.stat().st_mode & 0o055 != 0o055:  # pytest makes them for their owner alone
+            above.chmod(above.stat().st_mode | 0o055)
     closed, open_ = tmp_path / "closed", tmp_path / "open"
     closed.mkdir()
     open_.mkdir()

@@ -33,7 +33,7 @@ _AROUND = 25
 
 def run(shop: Workshop, files: Mapping[str, bytes], kernel: Booted) -> Result:
     """Build the kernel of the converted tree, boot it, and judge its console."""
-    shop.state("converted", files)
+    shop.state(LEVEL, files)  # its own: headers that another level changes would make this build old
     build = shop.build("boot", Config(kernel.config, kernel.lines))
     made = build.make("bzImage")
     image = build.directory / IMAGE
@@ -126,7 +126,7 @@ def run_machine(image: Path, initrd: Path, kernel: Booted) -> tuple[str, bool]:
     command = [
         "qemu-system-x86_64", "-accel", "tcg", "-m", kernel.memory, "-smp", "1", "-no-reboot", "-nodefaults",
         "-display", "none", "-serial", "stdio", "-monitor", "none", "-kernel", str(image), "-initrd", str(initrd),
-        "-append", "console=ttyS0 panic=-1 loglevel=5",
+        "-append", "console=ttyS0 oops=panic panic=-1 loglevel=5",
     ]  # fmt: skip
     for n, size in enumerate(kernel.disks):
         disk = image.parent / f"pgconv-{n}.disk"

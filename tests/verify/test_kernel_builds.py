@@ -61,8 +61,7 @@ def shop(tree: Tree) -> Iterator[Workshop]:
 def test_a_kernel_that_boots_and_counts_wrongly_is_caught(
     shop: Workshop, tree: Tree, files: Mapping[str, bytes]
 ) -> None:
-    """A file mapping that is split begins at another offset of its file. First: what it builds is of no use after
-    another test has changed headers. A good kernel takes seconds."""
+    """A file mapping that is split begins at another offset of its file. A good kernel takes seconds."""
     builds_or_skip("boot")
     split = b"new->vm_pgoff += ((addr - vma->vm_start) >> PTE_SHIFT);"
     assert files[VMA].count(split) == 1

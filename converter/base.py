@@ -1,7 +1,8 @@
 """The units of a whole tree, solved once and kept: what a tree that differs from it in a few files starts from.
 
-For scans and for commits (ci) one base is kept for each tree, or repository, and scheme. The next run moves it to where
-the tree is by then, file by file, and makes a new one only where that is farther than scanning is.
+A scan keeps the base of a tree by its content, and which one a directory has; ci keeps one for each repository. The
+next run moves it to where the tree is by then, file by file, and makes a new one only where that is farther than
+scanning is.
 """
 
 from __future__ import annotations
@@ -102,24 +103,25 @@ def type_table(files: Iterable[tuple[str, Declared]], own: World) -> TypeTable:
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """Where the base of a tree is kept. `what`: "scan" or "ci"; `root`: of the tree or repository."""
+    """Where the base of a tree is kept. `what`: "scan" or "ci"; `place`: a digest of the tree, or place_of() it."""
 
     cache: Cache
     what: str
-    root: str
+    place: str
     scheme: str
 
     def get(self, part: str) -> bytes | None:
         """A part of what is kept."""
-        return self.cache.get_one(f"{self.what}-{part}", cache_key(self.scheme), self._place)
+        return self.cache.get_one(f"{self.what}-{part}", cache_key(self.scheme), self.place)
 
     def put(self, part: str, value: bytes) -> None:
         """Keep a part in place of the one before."""
-        self.cache.put_one(f"{self.what}-{part}", cache_key(self.scheme), self._place, value, most=_MOST)
+        self.cache.put_one(f"{self.what}-{part}", cache_key(self.scheme), self.place, value, most=_MOST)
 
-    @property
-    def _place(self) -> str:
-        return hashlib.sha1(os.fsencode(os.path.realpath(self.root)), usedforsecurity=False).hexdigest()
+
+def place_of(root: str) -> str:
+    """A directory as a place on a shelf."""
+    return hashlib.sha1(os.fsencode(os.path.realpath(root)), usedforsecurity=False).hexdigest()
 
 
 def keep(shelf: Shelf, base: Base, types: TypeTable) -> bool:
@@ -155,14 +157,15 @@ def kept_types(shelf: Shelf, tree: str, own: World) -> TypeTable | None:
     return None if kept is None or kept[0] != tree else type_table(kept[1].items(), own)
 
 
-def take_over(shelf: Shelf, other: Shelf, tree: str, digest: str, own: World) -> tuple[Base, TypeTable] | None:
-    """The base of another shelf, kept here as that of `tree` too; None unless it is that of the same files.
+def take_over(shelf: Shelf, tree: str, digest: str, own: World) -> tuple[Base, TypeTable] | None:
+    """The base that a scan of the same files has kept, kept on `shelf` as that of `tree` too; None where there is none.
 
     `digest`: of the files, tree_digest(). The base of a tree that speaks the scheme was solved in another world than
     `own` and is not taken.
     """
+    other = Shelf(shelf.cache, "scan", digest, shelf.scheme)
     base = kept(other)
-    if base is None or base.tree != digest or base.ledger.speaks(scheme(other.scheme)):
+    if base is None or base.ledger.speaks(scheme(shelf.scheme)):
         return None
     types = kept_types(other, digest, own)
     if types is None:

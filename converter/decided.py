@@ -52,13 +52,16 @@ def described(tree: Tree, chosen: Scheme, warnings: Iterable[str]) -> Report:
     """A report on a tree, still without sites."""
     return Report(
         tool={"name": "pgconv", "version": __version__, "rules": data.rules_version()},
-        tree={
-            "name": tree.name, "kernel": tree.kernel_version, "revision": tree.revision, "files": len(tree.entries),
-        },
+        tree=identity(tree),
         scheme=chosen.scheme,
         sites=(),
         warnings=tuple(warnings),
-    )  # fmt: skip
+    )
+
+
+def identity(tree: Tree) -> dict[str, str | int | None]:
+    """Which tree it is, as reports say it."""
+    return {"name": tree.name, "kernel": tree.kernel_version, "revision": tree.revision, "files": len(tree.entries)}
 
 
 def solved(analysis: Analysis, chosen: Scheme, what_if: Path | None = None, written: bool = True) -> Solution:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import msgspec
 import numpy as np
 
-from converter.base import DISTANT, Base, Shelf, keep, kept, kept_types, make
+from converter.base import DISTANT, Base, Shelf, keep, kept, kept_types, make, place_of
 from converter.classify.record import Evidence, Report, Site
 from converter.decided import converted, decided, decider, described, labels, told, world
 from converter.examine import Analysis, Progress, cache_key, facts_of
@@ -57,12 +57,16 @@ def remember(tree: Tree, cache: Cache, chosen: Scheme, whole: str, analysis: Ana
     if converted(analysis, chosen):
         own = replace(own, silent=())
     base, types = make(analysis, whole, own)
-    shelf = Shelf(cache, "scan", tree.root, chosen.scheme)
-    if keep(shelf, base, types):
-        paths, digests = zip(*sorted(analysis.digests.items()), strict=True)
-        listing = _Listing(whole, "\0".join(paths).encode(), bytes.fromhex("".join(digests)))
-        shelf.put("listing", msgspec.msgpack.encode(listing))
+    if keep(Shelf(cache, "scan", whole, chosen.scheme), base, types):
+        _list(_here(tree, cache, chosen), whole, analysis.digests)
     return decided(analysis, chosen, Solution(base.solved.graph, base.solved.reach))
+
+
+def adopt(tree: Tree, cache: Cache, chosen: Scheme, whole: str, digests: Mapping[str, str]) -> None:
+    """The graph of a tree with the same files, solved where it lay, is that of `tree` too from now on."""
+    here = _here(tree, cache, chosen)
+    if here.get("at") != whole.encode() and Shelf(cache, "scan", whole, chosen.scheme).get("types") is not None:
+        _list(here, whole, digests)
 
 
 def rescan(
@@ -72,16 +76,16 @@ def rescan(
 
     `known`: what cache.digests() says of the tree.
     """
-    shelf = Shelf(cache, "scan", tree.root, chosen.scheme)
-    change = None if tree.warnings else _change(shelf, tree, known)
+    change = None if tree.warnings else _change(_here(tree, cache, chosen), tree, known)
     if change is None:
         return None
     here = {e.path: known[e.path] for e in change.files if e.path in known}
     analysis = facts_of(replace(tree, entries=change.files), cache, chosen.scheme, jobs, progress, here)
     if analysis.warnings or len(analysis.digests) < len(change.files):
         return None
+    shelf = Shelf(cache, "scan", change.base, chosen.scheme)
     base, raw = kept(shelf), cache.get_one("report", cache_key(chosen.scheme), change.base)
-    if base is None or base.tree != change.base or raw is None:
+    if base is None or raw is None:
         return None
     spoke = base.ledger.speaks(chosen)
     come = dict(zip(analysis.paths, analysis.facts, strict=True))
@@ -98,6 +102,18 @@ def rescan(
     except (msgspec.MsgspecError, _Gone):
         return None
     return {e.path: known[e.path] for e in tree.entries if e.path in known} | analysis.digests, report
+
+
+def _here(tree: Tree, cache: Cache, chosen: Scheme) -> Shelf:
+    return Shelf(cache, "scan", place_of(tree.root), chosen.scheme)
+
+
+def _list(here: Shelf, whole: str, digests: Mapping[str, str]) -> None:
+    """Keep which base the directory has, and the files of it."""
+    paths, ids = zip(*sorted(digests.items()), strict=True)
+    listing = _Listing(whole, "\0".join(paths).encode(), bytes.fromhex("".join(ids)))
+    here.put("listing", msgspec.msgpack.encode(listing))
+    here.put("at", whole.encode())
 
 
 def _change(shelf: Shelf, tree: Tree, known: Mapping[str, str]) -> _Change | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +11,12 @@ import msgspec
 
 from converter.classify.record import Report
 from converter.collector import uncollected
-from converter.decided import decide
+from converter.decided import decide, identity
 from converter.examine import Progress, cache_key, examine
-from converter.rescan import remember, rescan
+from converter.rescan import adopt, remember, rescan
 from converter.tree import Tree
 from converter.tree.cache import Cache, tree_digest
-from converter.vocabulary import scheme
+from converter.vocabulary import Scheme, scheme
 
 
 def scan(
@@ -39,11 +40,8 @@ def _scan(
     if what_if is not None:
         return decide(examine(tree, cache, scheme_name, jobs, progress, known), chosen, what_if)
     key = cache_key(scheme_name)
-    whole = tree_digest(known) if len(known) == len(tree.entries) else ""
-    if whole and (raw := cache.get_one("report", key, whole)) is not None:
-        report = _decoded(raw)
-        if report is not None:
-            return _named(report, tree)
+    if len(known) == len(tree.entries) and (report := _known(tree, cache, chosen, known)):
+        return report
     if again := rescan(tree, cache, chosen, known, jobs, progress):
         digests, report = again
         cache.remember_digests(tree, digests)
@@ -52,21 +50,30 @@ def _scan(
     analysis = examine(tree, cache, scheme_name, jobs, progress, known)
     if analysis.warnings or len(analysis.digests) < len(tree.entries) or not cache.keeps:
         return decide(analysis, chosen)
+    if report := _known(tree, cache, chosen, analysis.digests):
+        return report
     whole = tree_digest(analysis.digests)
     report = remember(tree, cache, chosen, whole, analysis)
     _remember(cache, key, whole, report)
     return report
 
 
+def _known(tree: Tree, cache: Cache, chosen: Scheme, digests: Mapping[str, str]) -> Report | None:
+    """The report that is kept for these files, wherever they lay, as that of `tree`."""
+    whole = tree_digest(digests)
+    raw = cache.get_one("report", cache_key(chosen.scheme), whole)
+    report = _decoded(raw) if raw is not None else None
+    if report is None:
+        return None
+    if not tree.warnings:
+        adopt(tree, cache, chosen, whole, digests)
+    return replace(report, tree=identity(tree))
+
+
 def _remember(cache: Cache, key: str, whole: str, report: Report) -> None:
     """Keep a report, unless a file's name is no UTF-8: facts are kept all the same, and decided again."""
     with suppress(UnicodeEncodeError):
         cache.put_one("report", key, whole, msgspec.msgpack.encode(report))
-
-
-def _named(report: Report, tree: Tree) -> Report:
-    """The report under the name that this tree has now: equal trees share cached reports."""
-    return replace(report, tree={**report.tree, "name": tree.name})
 
 
 def _decoded(raw: bytes) -> Report | None:

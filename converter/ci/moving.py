@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from converter.base import DISTANT, Base, Shelf, keep, kept, kept_types, make, take_over, type_table
+from converter.base import DISTANT, Base, Shelf, keep, kept, kept_types, make, place_of, take_over, type_table
 from converter.ci.facts import FactStore
 from converter.ci.opened import Opened
 from converter.decided import decider, world
@@ -95,7 +95,7 @@ def near_base(
     """
     name, own = chosen.scheme, world(chosen)
     store = FactStore(repository.reader, cache, name, jobs)
-    shelf = Shelf(cache, "ci", repository.path, name)
+    shelf = Shelf(cache, "ci", place_of(repository.path), name)
     base = kept(shelf)
     changes: list[FileChange] = []
     if base is not None and base.tree != tree:
@@ -106,7 +106,7 @@ def near_base(
     if base is None:
         listed = _listed(repository, tree)
         known = cache.digests(listed)
-        solved = take_over(shelf, Shelf(cache, "scan", repository.path, name), tree, tree_digest(known), own)
+        solved = take_over(shelf, tree, tree_digest(known), own)
         if solved is None:
             solved = make(examine(listed, cache, name, jobs, progress, known), tree, own)
             keep(shelf, *solved)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -14,7 +15,7 @@ from converter.ci.moving import MovingTree, near_base
 from converter.decided import world
 from converter.examine import examine
 from converter.tree import open_tree
-from converter.tree.cache import Cache, open_cache
+from converter.tree.cache import Cache, open_cache, tree_digest
 from converter.tree.git import open_revision
 from converter.tree.history import Repository
 from converter.units.solved import solve_tree
@@ -32,13 +33,13 @@ def made(repo: Repo, cache: Cache) -> base.Base:
     """The base of the repository's first commit, which is kept too."""
     analysis = examine(open_revision(str(repo.root), repo.base), cache, "pte-pg", 1)
     found, types = base.make(analysis, repo.base, world(scheme("pte-pg")))
-    base.keep(base.Shelf(cache, "ci", str(repo.root), "pte-pg"), found, types)
+    base.keep(base.Shelf(cache, "ci", base.place_of(str(repo.root)), "pte-pg"), found, types)
     return found
 
 
 def test_a_kept_base_is_the_one_that_was_made(repo: Repo) -> None:
     with open_cache(True) as cache:
-        was, now = made(repo, cache), base.kept(base.Shelf(cache, "ci", str(repo.root), "pte-pg"))
+        was, now = made(repo, cache), base.kept(base.Shelf(cache, "ci", base.place_of(str(repo.root)), "pte-pg"))
     assert now is not None
     assert (now.tree, now.blobs, now.ledger) == (was.tree, was.blobs, was.ledger)
     assert (now.solved.graph.keys, now.solved.renamed) == (was.solved.graph.keys, was.solved.renamed)
@@ -53,16 +54,16 @@ def test_a_kept_base_is_the_one_that_was_made(repo: Repo) -> None:
 def test_what_has_another_shape_is_not_believed(repo: Repo, change: dict[str, object]) -> None:
     with open_cache(True) as cache:
         made(repo, cache)
-        shelf = base.Shelf(cache, "ci", str(repo.root), "pte-pg")
+        shelf = base.Shelf(cache, "ci", base.place_of(str(repo.root)), "pte-pg")
         raw = shelf.get("solved")
         assert raw is not None
         shelf.put("solved", msgspec.msgpack.encode({**msgspec.msgpack.decode(raw), **change}))
-        assert base.kept(base.Shelf(cache, "ci", str(repo.root), "pte-pg")) is None
+        assert base.kept(base.Shelf(cache, "ci", base.place_of(str(repo.root)), "pte-pg")) is None
 
 
-def scanned(repo: Repo, cache: Cache) -> None:
-    """A scan of the work tree, whose files are those of the commit."""
-    scan.scan(open_tree(str(repo.root)), cache, jobs=1)
+def scanned(repo: Repo, cache: Cache, root: Path | None = None) -> None:
+    """A scan of the work tree, whose files are those of the commit, or of a copy of it."""
+    scan.scan(open_tree(str(root or repo.root)), cache, jobs=1)
 
 
 def near(repo: Repo, cache: Cache) -> MovingTree:
@@ -77,11 +78,18 @@ def silent(tmp_path: Path) -> Repo:
     return Repo(tmp_path / "silent", {p: c for p, c in FILES.items() if "page.h" not in p and "mm/half" not in p})
 
 
-def test_what_a_scan_has_solved_is_not_solved_again(silent: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("where", ["here", "in a copy"])
+def test_what_a_scan_has_solved_is_not_solved_again(
+    silent: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:  # fmt: skip
+    root = silent.root
+    if where == "in a copy":
+        root = shutil.copytree(silent.root, tmp_path / "copy")
+        shutil.rmtree(root / ".git")
     with open_cache(False) as none:
         alone = near(silent, none)
     with open_cache(True) as cache:
-        scanned(silent, cache)
+        scanned(silent, cache, root)
         with monkeypatch.context() as m:
             m.setattr(base, "solve_tree", None)
             tree = near(silent, cache)
@@ -91,7 +99,7 @@ def test_what_a_scan_has_solved_is_not_solved_again(silent: Repo, monkeypatch: p
         for label, reach in was.reach.items():
             assert np.array_equal(now.reach[label].distance, reach.distance)
             assert np.array_equal(now.reach[label].parent, reach.parent)
-        kept = base.kept(base.Shelf(cache, "ci", str(silent.root), "pte-pg"))
+        kept = base.kept(base.Shelf(cache, "ci", base.place_of(str(silent.root)), "pte-pg"))
     assert kept is not None
     assert kept.tree == tree.tree
 
@@ -101,7 +109,8 @@ def test_a_scan_of_a_tree_that_speaks_the_scheme_is_not_taken(repo: Repo) -> Non
         alone = near(repo, none)
     with open_cache(True) as cache:
         scanned(repo, cache)
-        scanned_base = base.kept(base.Shelf(cache, "scan", str(repo.root), "pte-pg"))
+        listed = open_revision(str(repo.root), repo.base)
+        scanned_base = base.kept(base.Shelf(cache, "scan", tree_digest(cache.digests(listed)), "pte-pg"))
         tree = near(repo, cache)
     assert scanned_base is not None  # the scan believes what is written: its distances are others
     was, now, believed = alone.live.solution.reach, tree.live.solution.reach, scanned_base.solved.reach
@@ -129,3 +138,11 @@ def test_trouble_with_a_file_of_the_base_is_told_each_time(tmp_path: Path, pgcon
         assert "mm/deep.c" in warnings[0]
     said = pgconv("baseline", repo.root).stderr
     assert f"warning: {warnings[0]}" in said
+
+
+def test_a_report_known_by_content_names_its_own_revision(silent: Repo) -> None:
+    with open_cache(True) as cache:
+        asked = ((None, None), ("HEAD", silent.base), (None, None))
+        for rev, said in asked:
+            report = scan.scan(open_tree(str(silent.root), rev), cache, jobs=1)
+            assert report.tree["revision"] == said

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from converter import rescan, scan
-from converter.base import Shelf
+from converter.base import Shelf, place_of
 from converter.classify.record import Report
 from converter.decided import decide
 from converter.examine import examine
@@ -158,21 +158,31 @@ def test_what_the_cache_lost_or_damaged_is_made_anew(
         assert scanned(tree, other) == from_nothing(tree)
 
 
-def test_a_base_of_another_tree_is_not_taken(tree: Path, cache: Cache, tmp_path: Path) -> None:
-    """A scan that is killed between the parts of what it keeps leaves parts of two trees."""
+def test_a_listing_finds_its_own_base(tree: Path, cache: Cache, tmp_path: Path) -> None:
+    """A scan that is killed between the parts of what it keeps leaves the listing of the tree as it was before."""
     scanned(tree, cache)
-    shelf = Shelf(cache, "scan", str(tree), "pte-pg")
+    shelf = Shelf(cache, "scan", place_of(str(tree)), "pte-pg")
     listing = shelf.get("listing")
     assert listing is not None
     (tree / "mm/other.c").write_bytes(USE)
     shutil.rmtree(tree / "fs")
-    cache_of_another = Shelf(cache, "scan", str(tmp_path), "pte-pg")
-    assert cache_of_another.get("listing") is None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rescan, "DISTANT", 0)
         scanned(tree, cache)  # keeps a new base
+    assert shelf.get("listing") != listing
     shelf.put("listing", listing)
-    assert again(tree, cache) is None
+    assert again(tree, cache) == from_nothing(tree)
+
+
+def test_a_copy_of_a_tree_starts_from_what_its_original_keeps(tree: Path, cache: Cache, tmp_path: Path) -> None:
+    before = scanned(tree, cache)
+    copy = Path(shutil.copytree(tree, tmp_path / "copied/tree"))
+    assert again(copy, cache) is None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scan, "remember", None)
+        assert scanned(copy, cache) == before
+    (copy / "mm/other.c").write_bytes(USE)
+    assert again(copy, cache) == from_nothing(copy)
 
 
 def test_the_real_tree_changes_file_by_file(kernel: Path, tmp_path: Path) -> None:

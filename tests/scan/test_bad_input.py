@@ -233,7 +233,8 @@ def test_a_file_whose_name_is_no_utf8_is_decided_like_any_other(pgconv: Run, mak
     merged = run("merge", tmp_path / "1", tmp_path / "2", "--format", "json")
     assert merged == run("scan", tree, "--format", "json")
     assert "PTE_SHIFT" in run("convert", tree, odd, "--diff")
-    assert pgconv("convert", tree, "-o", tmp_path / "series").returncode == 0
+    signed = ("--signoff", "A Tester <a@example.org>")
+    assert pgconv("convert", tree, "-o", tmp_path / "series", *signed).returncode == 0
     assert json.loads((tmp_path / "series/worklist.json").read_bytes())["schema"] == "pgconv.worklist/1"
 
 

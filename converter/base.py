@@ -19,11 +19,12 @@ import numpy as np
 from converter.examine import Analysis, cache_key
 from converter.ledger import Ledger
 from converter.tree.cache import Cache
+from converter.units.facts import Declared, declares
 from converter.units.graph import Graph
 from converter.units.signatures import Seed
 from converter.units.solve import FAR, Adjacency, Reach, bare
 from converter.units.solved import Solved, World, solve_tree
-from converter.units.typetable import Declared, TypeTable, declares
+from converter.units.typetable import TypeTable
 from converter.vocabulary import scheme
 
 DISTANT = 300

@@ -16,10 +16,10 @@ from converter.tree import Problems, Tree, shown
 from converter.tree.cache import Cache, tree_digest
 from converter.tree.git import open_revision
 from converter.tree.history import FileChange, Repository
-from converter.units.facts import Facts
+from converter.units.facts import Facts, declares
 from converter.units.live import Exchanged, Live
 from converter.units.solved import FactsOf, World
-from converter.units.typetable import TypeTable, declares
+from converter.units.typetable import TypeTable
 from converter.vocabulary import Scheme
 
 

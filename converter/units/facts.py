@@ -72,6 +72,15 @@ class Facts:
     warnings: list[str] = field(default_factory=list)  # what is wrong with the file, as short phrases
 
 
+Declared = tuple[dict[str, dict[str, str]], dict[str, str]]
+"""struct -> field -> type, and function -> type of its result."""
+
+
+def declares(facts: Facts) -> Declared:
+    """What one file declares."""
+    return facts.structs, facts.returns
+
+
 def _out(value: object) -> object:
     if isinstance(value, Flow):
         return value.tobytes()

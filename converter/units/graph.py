@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converter.units.edges import COST, Edge
-from converter.units.facts import STRIDE, Facts
+from converter.units.facts import STRIDE, Declared, Facts, declares
 from converter.units.numbers import union
 from converter.units.signatures import Seed, Signatures
 
@@ -73,17 +73,14 @@ def spoken(key: str) -> str:
 class Types:
     """Struct types over the tree: the struct that a key is, or points to."""
 
-    def __init__(self, facts: Sequence[Facts], seeded: Iterable[str]) -> None:
+    def __init__(self, declared: Sequence[Declared], seeded: Iterable[str]) -> None:
         self.structs: dict[str, dict[str, str]] = {}
         self.returns: dict[str, str] = {}
-        for f in reversed(facts):  # the first file that declares a name has the last word
-            for struct, members in f.structs.items():
-                known = self.structs.get(struct)
-                if known is None:
-                    self.structs[struct] = members.copy()
-                else:
-                    known.update(members)
-            self.returns.update(f.returns)
+        for structs, returns in reversed(declared):  # the first file that declares a name has the last word
+            for struct in structs.keys() & self.structs.keys():
+                self.structs[struct] = self.structs[struct] | structs[struct]
+            self.structs |= {struct: members for struct, members in structs.items() if struct not in self.structs}
+            self.returns |= returns
         self._seeded = frozenset(key[2:] for key in seeded)
         self.forget()
 
@@ -160,7 +157,7 @@ def link(
 ) -> Linked:
     """One graph of all files. `rules`: what each role rule speaks for, by id; `room`: numbers that stay free for the
     quantities of files to come."""
-    types = Types(facts, (key for key in known.seeds if key.startswith("F:")))
+    types = Types(list(map(declares, facts)), (key for key in known.seeds if key.startswith("F:")))
     number: dict[str, int] = defaultdict(count().__next__)
     raw_ids = np.fromiter(map(number.__getitem__, chain.from_iterable(f.keys for f in facts)), np.int32)
     raw_first = _firsts(len(f.keys) for f in facts)

@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converter.units.edges import Edge
-from converter.units.facts import STRIDE, Facts
+from converter.units.facts import STRIDE, Facts, declares
 from converter.units.graph import HUB, Ints, edge_costs, hint_of, is_vague, placed, resolve, seed_of
 from converter.units.numbers import union, without
 from converter.units.solve import FAR, LIMIT, Adjacency, Reach, Solution, bare, grow
 from converter.units.solved import SLACK, FactsOf, Solved, World
-from converter.units.typetable import TypeTable, declares
+from converter.units.typetable import TypeTable
 
 Bools = NDArray[np.bool_]
 _T = TypeVar("_T", bound=np.generic)

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from converter.units.facts import Facts
+from converter.units.facts import Declared
 from converter.units.graph import Types
-
-Declared = tuple[dict[str, dict[str, str]], dict[str, str]]
-"""struct -> field -> type, and function -> type of its result."""
-
-
-def declares(facts: Facts) -> Declared:
-    """What one file declares."""
-    return facts.structs, facts.returns
 
 
 class TypeTable:
@@ -21,8 +13,7 @@ class TypeTable:
 
     def __init__(self, files: Mapping[str, Declared], seeded: Iterable[str]) -> None:
         self.files = dict(files)
-        whole = [Facts(structs=files[p][0], returns=files[p][1]) for p in sorted(files)]
-        self.types = Types(whole, (key for key in seeded if key.startswith("F:")))
+        self.types = Types([files[p] for p in sorted(files)], (key for key in seeded if key.startswith("F:")))
 
     def exchange(self, gone: Iterable[str], come: Mapping[str, Declared]) -> set[str]:
         """Take out what some files declare, put in what others do; names of fields and functions whose type changed."""

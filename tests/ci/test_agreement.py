@@ -13,10 +13,10 @@ from converter.decided import decide, decider, world
 from converter.examine import Analysis, examine
 from converter.tree import open_tree
 from converter.tree.cache import open_cache
-from converter.units.facts import Facts
+from converter.units.facts import Facts, declares
 from converter.units.live import Live
 from converter.units.solved import FactsOf, solve_tree
-from converter.units.typetable import TypeTable, declares
+from converter.units.typetable import TypeTable
 from converter.vocabulary import scheme
 
 FILES = 120

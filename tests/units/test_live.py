@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from converter.analyse import analyse
 from converter.decided import world
-from converter.units.facts import Facts
+from converter.units.facts import Facts, declares
 from converter.units.graph import HUB
 from converter.units.live import Live
 from converter.units.solve import Solution
 from converter.units.solved import FactsOf, Solved, solve_tree
-from converter.units.typetable import TypeTable, declares
+from converter.units.typetable import TypeTable
 from converter.vocabulary import scheme
 
 WORLD = world(scheme("pte-pg"))

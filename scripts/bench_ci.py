@@ -39,10 +39,13 @@ def commits(tree: Path, work: Path, measure: Callable[..., Took], count: int = C
     git(tree, "tag", "base")
     edit(tree, count)
     pgconv = str(Path(sys.executable).with_name("pgconv"))
-    measure([pgconv, "scan", str(tree), "--rev", "base", "-o", str(work / "scan.txt")], work)
+    own = work / "commits"  # a cache that knows the scan of the base and nothing else
+    own.mkdir()
+    measure([pgconv, "scan", str(tree), "--rev", "base", "-o", str(own / "scan.txt")], own)
 
     def judge(range_: str) -> Took:
-        return measure([pgconv, "ci", str(tree), range_, "-o", str(work / "ci.txt")], work, fine=(0, 1))
+        command = [pgconv, "ci", str(tree), range_, "-o", str(own / "ci.txt")]
+        return measure(command, own, fine=(0, 1), memory=False)
 
     print(f"\n{count} commits of {FILES} files each on a repository of the tree")
     print(f"{'':<24}{'wall':>9}{'CPU':>9}   asked")

@@ -137,13 +137,8 @@ def change_one_file(copy: Path) -> None:
         file.write(b"\nunsigned long bench(unsigned long len)\n{\n\treturn len >> PAGE_SHIFT;\n}\n")
 
 
-def measure(
-    command: list[str], work: Path, stdin: str = "", fine: Collection[int] = (0,), memory: bool = True
-) -> Run:  # fmt: skip
-    """Time and peak memory of the command, whose cache lies under `work`. Its exit code must be one of `fine`.
-
-    memory   where False, it is not looked at: the kernel stops a process while it counts its pages
-    """
+def measure(command: list[str], work: Path, stdin: str = "", fine: Collection[int] = (0,)) -> Run:
+    """Time and peak memory of the command, whose cache lies under `work`. Its exit code must be one of `fine`."""
     environment = {**os.environ, "XDG_CACHE_HOME": str(work / "cache")}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its bytecode
     started = time.perf_counter()
@@ -156,7 +151,7 @@ def measure(
         env=environment,
         start_new_session=True,
     )
-    samples = Samples(memory)
+    samples = Samples()
     before = reaped()
     sampler = threading.Thread(target=samples.follow, args=(process,))
     sampler.start()
@@ -179,17 +174,15 @@ def reaped() -> float:
 class Samples:
     """What /proc says of a session's processes while it runs."""
 
-    def __init__(self, memory: bool) -> None:
-        self.memory = memory
-        self.peak_kb = 0  # the largest sum of their PSS, where that is asked for
+    def __init__(self) -> None:
+        self.peak_kb = 0  # the largest sum of their PSS
         self.ticks: dict[int, int] = {}  # by pid: CPU time when last seen
 
     def follow(self, leader: subprocess.Popen[str]) -> None:
         while leader.poll() is None:
             now = dict(session(leader.pid))
             self.ticks |= now
-            if self.memory:
-                self.peak_kb = max(self.peak_kb, sum(map(pss, now)))
+            self.peak_kb = max(self.peak_kb, sum(map(pss, now)))
             time.sleep(SAMPLE_SECONDS)
 
 

@@ -44,8 +44,7 @@ def commits(tree: Path, work: Path, measure: Callable[..., Took], count: int = C
     measure([pgconv, "scan", str(tree), "--rev", "base", "-o", str(own / "scan.txt")], own)
 
     def judge(range_: str) -> Took:
-        command = [pgconv, "ci", str(tree), range_, "-o", str(own / "ci.txt")]
-        return measure(command, own, fine=(0, 1), memory=False)
+        return measure([pgconv, "ci", str(tree), range_, "-o", str(own / "ci.txt")], own, fine=(0, 1))
 
     print(f"\n{count} commits of {FILES} files each on a repository of the tree")
     print(f"{'':<24}{'wall':>9}{'CPU':>9}   asked")

@@ -30,8 +30,7 @@ def months(tree: Path, work: Path, measure: Callable[..., Took], count: int = MO
 
     def progress(end: str) -> Took:
         page = str(work / "progress.html")
-        command = [pgconv, "progress", str(tree), "--revs", f"base..{end}", "--step", "1", "-o", page]
-        return measure(command, work, memory=False)
+        return measure([pgconv, "progress", str(tree), "--revs", f"base..{end}", "--step", "1", "-o", page], work)
 
     print(f"\n{count} months of up to {most} files each on a repository of the tree")
     print(f"{'':<24}{'wall':>9}{'CPU':>9}   asked")

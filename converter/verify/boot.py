@@ -34,7 +34,7 @@ _AROUND = 25
 def run(shop: Workshop, files: Mapping[str, bytes], kernel: Booted) -> Result:
     """Build the kernel of the converted tree, boot it, and judge its console."""
     shop.state(LEVEL, files)  # its own: headers that another level changes would make this build old
-    build = shop.build("boot", Config(kernel.config, kernel.lines))
+    build = shop.build(LEVEL, Config(kernel.config, kernel.lines))
     made = build.make("bzImage")
     image = build.directory / IMAGE
     if made.code != 0:

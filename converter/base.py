@@ -25,7 +25,7 @@ from converter.units.signatures import Seed
 from converter.units.solve import FAR, Adjacency, Reach, bare
 from converter.units.solved import Solved, World, solve_tree
 from converter.units.typetable import TypeTable
-from converter.vocabulary import scheme
+from converter.vocabulary import Scheme
 
 DISTANT = 300
 """Files in which a tree may differ from the kept base; beyond, a new base is made and kept."""
@@ -104,7 +104,7 @@ def type_table(files: Iterable[tuple[str, Declared]], own: World) -> TypeTable:
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """Where the base of a tree is kept. `what`: "scan" or "ci"; `place`: a digest of the tree, or place_of() it."""
+    """Where the base of a tree is kept. `what`: "scan" or "ci"; `place`: tree_digest() of its files, or place_of()."""
 
     cache: Cache
     what: str
@@ -158,21 +158,16 @@ def kept_types(shelf: Shelf, tree: str, own: World) -> TypeTable | None:
     return None if kept is None or kept[0] != tree else type_table(kept[1].items(), own)
 
 
-def take_over(shelf: Shelf, tree: str, digest: str, own: World) -> tuple[Base, TypeTable] | None:
-    """The base that a scan of the same files has kept, kept on `shelf` as that of `tree` too; None where there is none.
+def scanned(cache: Cache, chosen: Scheme, digest: str, tree: str, own: World) -> tuple[Base, TypeTable] | None:
+    """What a scan has kept of the files with that tree_digest(), as the base of `tree`; None where it kept nothing.
 
-    `digest`: of the files, tree_digest(). The base of a tree that speaks the scheme was solved in another world than
-    `own` and is not taken.
+    The base of a tree that speaks the scheme was solved in another world than `own` and is none either.
     """
-    other = Shelf(shelf.cache, "scan", digest, shelf.scheme)
-    base = kept(other)
-    if base is None or base.ledger.speaks(scheme(shelf.scheme)):
-        return None
-    types = kept_types(other, digest, own)
-    if types is None:
+    shelf = Shelf(cache, "scan", digest, chosen.scheme)
+    base, types = kept(shelf), kept_types(shelf, digest, own)
+    if base is None or types is None or base.ledger.speaks(chosen):
         return None
     base.tree = tree
-    keep(shelf, base, types)
     return base, types
 
 

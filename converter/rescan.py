@@ -30,9 +30,8 @@ from converter.vocabulary import Scheme
 
 
 class _Listing(msgspec.Struct, array_like=True):
-    """Which content each file had. `tree`: digest of all; paths are joined by NUL, digests by nothing."""
+    """Which content each file of a base has: paths joined by NUL, digests by nothing."""
 
-    tree: str
     paths: bytes
     digests: bytes
 
@@ -45,28 +44,31 @@ class _Gone(Exception):
 class _Change:
     """What differs from the base: the files that come or changed, and the paths that are no more."""
 
-    base: str  # digest of the base's tree
     files: tuple[Entry, ...]
     gone: frozenset[str]
     blobs: Mapping[str, str]  # of the base, by path
 
 
 def remember(tree: Tree, cache: Cache, chosen: Scheme, whole: str, analysis: Analysis) -> Report:
-    """The report on a whole tree; its solved graph is kept for rescan(). `whole`: the digest of the tree."""
+    """The report on a whole tree; its solved graph is kept for rescan(). `whole`: tree_digest() of it."""
     own = world(chosen)
     if converted(analysis, chosen):
         own = replace(own, silent=())
     base, types = make(analysis, whole, own)
-    if keep(Shelf(cache, "scan", whole, chosen.scheme), base, types):
-        _list(_here(tree, cache, chosen), whole, analysis.digests)
+    shelf = Shelf(cache, "scan", whole, chosen.scheme)
+    if keep(shelf, base, types):
+        paths, ids = zip(*sorted(analysis.digests.items()), strict=True)
+        listing = _Listing("\0".join(paths).encode(), bytes.fromhex("".join(ids)))
+        shelf.put("listing", msgspec.msgpack.encode(listing))
+        adopt(tree, cache, chosen, whole)
     return decided(analysis, chosen, Solution(base.solved.graph, base.solved.reach))
 
 
-def adopt(tree: Tree, cache: Cache, chosen: Scheme, whole: str, digests: Mapping[str, str]) -> None:
-    """The graph of a tree with the same files, solved where it lay, is that of `tree` too from now on."""
+def adopt(tree: Tree, cache: Cache, chosen: Scheme, whole: str) -> None:
+    """The graph that is kept of the files with that tree_digest(), if one is, is where `tree` starts from now on."""
     here = _here(tree, cache, chosen)
-    if here.get("at") != whole.encode() and Shelf(cache, "scan", whole, chosen.scheme).get("types") is not None:
-        _list(here, whole, digests)
+    if here.get("at") != whole.encode() and Shelf(cache, "scan", whole, chosen.scheme).get("listing") is not None:
+        here.put("at", whole.encode())
 
 
 def rescan(
@@ -76,15 +78,18 @@ def rescan(
 
     `known`: what cache.digests() says of the tree.
     """
-    change = None if tree.warnings else _change(_here(tree, cache, chosen), tree, known)
+    at = _here(tree, cache, chosen).get("at")
+    if at is None or tree.warnings:
+        return None
+    shelf = Shelf(cache, "scan", at.decode(), chosen.scheme)
+    change = _change(shelf, tree, known)
     if change is None:
         return None
     here = {e.path: known[e.path] for e in change.files if e.path in known}
     analysis = facts_of(replace(tree, entries=change.files), cache, chosen.scheme, jobs, progress, here)
     if analysis.warnings or len(analysis.digests) < len(change.files):
         return None
-    shelf = Shelf(cache, "scan", change.base, chosen.scheme)
-    base, raw = kept(shelf), cache.get_one("report", cache_key(chosen.scheme), change.base)
+    base, raw = kept(shelf), cache.get_one("report", cache_key(chosen.scheme), shelf.place)
     if base is None or raw is None:
         return None
     spoke = base.ledger.speaks(chosen)
@@ -105,15 +110,8 @@ def rescan(
 
 
 def _here(tree: Tree, cache: Cache, chosen: Scheme) -> Shelf:
+    """Where it is kept which base a directory starts from ("at")."""
     return Shelf(cache, "scan", place_of(tree.root), chosen.scheme)
-
-
-def _list(here: Shelf, whole: str, digests: Mapping[str, str]) -> None:
-    """Keep which base the directory has, and the files of it."""
-    paths, ids = zip(*sorted(digests.items()), strict=True)
-    listing = _Listing(whole, "\0".join(paths).encode(), bytes.fromhex("".join(ids)))
-    here.put("listing", msgspec.msgpack.encode(listing))
-    here.put("at", whole.encode())
 
 
 def _change(shelf: Shelf, tree: Tree, known: Mapping[str, str]) -> _Change | None:
@@ -131,7 +129,7 @@ def _change(shelf: Shelf, tree: Tree, known: Mapping[str, str]) -> _Change | Non
     gone = blobs.keys() - {e.path for e in tree.entries}
     if len(files) + len(gone) > DISTANT:
         return None
-    return _Change(listing.tree, files, frozenset(gone), blobs)
+    return _Change(files, frozenset(gone), blobs)
 
 
 def _live(shelf: Shelf, base: Base, change: _Change, own: World) -> Live:

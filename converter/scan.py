@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -40,7 +39,7 @@ def _scan(
     if what_if is not None:
         return decide(examine(tree, cache, scheme_name, jobs, progress, known), chosen, what_if)
     key = cache_key(scheme_name)
-    if len(known) == len(tree.entries) and (report := _known(tree, cache, chosen, known)):
+    if len(known) == len(tree.entries) and (report := _known(tree, cache, chosen, tree_digest(known))):
         return report
     if again := rescan(tree, cache, chosen, known, jobs, progress):
         digests, report = again
@@ -50,23 +49,21 @@ def _scan(
     analysis = examine(tree, cache, scheme_name, jobs, progress, known)
     if analysis.warnings or len(analysis.digests) < len(tree.entries) or not cache.keeps:
         return decide(analysis, chosen)
-    if report := _known(tree, cache, chosen, analysis.digests):
-        return report
     whole = tree_digest(analysis.digests)
+    if report := _known(tree, cache, chosen, whole):
+        return report
     report = remember(tree, cache, chosen, whole, analysis)
     _remember(cache, key, whole, report)
     return report
 
 
-def _known(tree: Tree, cache: Cache, chosen: Scheme, digests: Mapping[str, str]) -> Report | None:
-    """The report that is kept for these files, wherever they lay, as that of `tree`."""
-    whole = tree_digest(digests)
+def _known(tree: Tree, cache: Cache, chosen: Scheme, whole: str) -> Report | None:
+    """The report that is kept of the files with that tree_digest(), wherever they lay, as that of `tree`."""
     raw = cache.get_one("report", cache_key(chosen.scheme), whole)
-    report = _decoded(raw) if raw is not None else None
+    report = _decoded(raw) if raw is not None and not tree.warnings else None
     if report is None:
         return None
-    if not tree.warnings:
-        adopt(tree, cache, chosen, whole, digests)
+    adopt(tree, cache, chosen, whole)
     return replace(report, tree=identity(tree))
 
 

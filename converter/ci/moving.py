@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from converter.base import DISTANT, Base, Shelf, keep, kept, kept_types, make, place_of, take_over, type_table
+from converter.base import DISTANT, Base, Shelf, keep, kept, kept_types, make, place_of, scanned, type_table
 from converter.ci.facts import FactStore
 from converter.ci.opened import Opened
 from converter.decided import decider, world
@@ -106,11 +106,9 @@ def near_base(
     if base is None:
         listed = _listed(repository, tree)
         known = cache.digests(listed)
-        solved = take_over(shelf, tree, tree_digest(known), own)
-        if solved is None:
-            solved = make(examine(listed, cache, name, jobs, progress, known), tree, own)
-            keep(shelf, *solved)
-        base, made = solved
+        solved = scanned(cache, chosen, tree_digest(known), tree, own)
+        base, made = solved or make(examine(listed, cache, name, jobs, progress, known), tree, own)
+        keep(shelf, base, made)
         return MovingTree(repository, store, chosen, base, lambda: made, own, {})
     at, load, files = base.tree, _loader(store, base), list(base.solved.graph.files)
 

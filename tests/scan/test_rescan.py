@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import sqlite3
@@ -129,6 +130,15 @@ def test_a_file_with_trouble_is_told_as_in_a_scan_of_the_whole(tree: Path, cache
     assert now.warnings
 
 
+def test_trouble_with_the_listing_of_known_files_is_told(tree: Path, cache: Cache) -> None:
+    time.sleep(2.1)  # until time stamps tell a change
+    scanned(tree, cache)
+    os.mkfifo(tree / "mm/pipe.c")
+    now = scanned(tree, cache)
+    assert now.warnings
+    assert now == from_nothing(tree)
+
+
 def test_many_changed_files_are_a_scan_of_the_whole(
     tree: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
@@ -142,7 +152,7 @@ def test_many_changed_files_are_a_scan_of_the_whole(
     assert again(tree, cache) is not None  # and the whole is what the next one starts from
 
 
-@pytest.mark.parametrize("kind", ["facts", "report", "scan-solved", "scan-types", "scan-listing"])
+@pytest.mark.parametrize("kind", ["facts", "report", "scan-solved", "scan-types", "scan-listing", "scan-at"])
 @pytest.mark.parametrize("how", ["DELETE FROM value", "UPDATE value SET data = x'93'"])
 def test_what_the_cache_lost_or_damaged_is_made_anew(
     tree: Path, cache: Cache, tmp_path: Path, kind: str, how: str
@@ -158,19 +168,19 @@ def test_what_the_cache_lost_or_damaged_is_made_anew(
         assert scanned(tree, other) == from_nothing(tree)
 
 
-def test_a_listing_finds_its_own_base(tree: Path, cache: Cache, tmp_path: Path) -> None:
-    """A scan that is killed between the parts of what it keeps leaves the listing of the tree as it was before."""
+def test_a_directory_finds_its_own_base(tree: Path, cache: Cache) -> None:
+    """A scan that is killed between the parts of what it keeps leaves the directory at the base that it had before."""
     scanned(tree, cache)
     shelf = Shelf(cache, "scan", place_of(str(tree)), "pte-pg")
-    listing = shelf.get("listing")
-    assert listing is not None
+    at = shelf.get("at")
+    assert at is not None
     (tree / "mm/other.c").write_bytes(USE)
     shutil.rmtree(tree / "fs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rescan, "DISTANT", 0)
         scanned(tree, cache)  # keeps a new base
-    assert shelf.get("listing") != listing
-    shelf.put("listing", listing)
+    assert shelf.get("at") != at
+    shelf.put("at", at)
     assert again(tree, cache) == from_nothing(tree)
 
 

@@ -167,6 +167,7 @@ class _File:
         self.kinds = _kinds()
         self.forms = _forms()
         self.converted, self.converted_pattern = _converted(scheme_name)
+        self.speaks = False  # does a converted name stand in it?
         self.rules: Rules = rules()
         private = {m.group(1).decode() for m in _STATIC.finditer(b"\n" + source.code)} if path.endswith(".c") else set()
         if path.endswith(".c"):
@@ -185,6 +186,7 @@ class _File:
         source = self.source
         masked = source.masked
         vocab = self.kinds
+        self.speaks = any(m.word.decode() in self.converted for m in marks)
         sought = [] if self.assembler else _sought().find(source.code)
         marks += [m for m in sought if m.word in interesting()]
         pieces: dict[int, tuple[Piece, list[Mark]]] = {}
@@ -259,7 +261,7 @@ class _File:
     ) -> None:  # fmt: skip
         """Give each use of a parsed piece its node, context and rules."""
         hits: dict[int, set[int]] = {}
-        before: bytes | None = None
+        before = self._unconverted(raw) if self.speaks and self.converted_pattern.search(raw) else None
         for m in marks:
             start = m.start
             written = m.word.decode()
@@ -282,8 +284,6 @@ class _File:
                 if raw[max(0, start - base - 16) : start - base].rstrip(b" (").endswith((b"aligned", b"aligned__")):
                     use.context = replace(use.context, operation="align")
                 use.types = self._types(syntax)
-                if before is None and self.converted_pattern.search(raw):
-                    before = self._unconverted(raw)
                 if before is not None:
                     use.context = self._as_before(use.context)
                 place = Place(

@@ -8,6 +8,7 @@ function around it, on the path, and, where that is not enough, a tree-sitter qu
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -126,9 +127,7 @@ class _Compiled:
         try:
             self.operand = _pattern(w.operand)
             self.type = _pattern(w.type)
-            self.sink = _pattern(w.sink)
-            self.function = _pattern(w.function)
-            self.path = _pattern(w.path)
+            self.by_text = tuple(_pattern(text) for text in (w.sink, w.function, w.path))
             self.expression = Sought(w.expression) if w.expression else None
             self.body = tuple(map(SoughtInCode, (w.body,) if isinstance(w.body, str) else w.body))
             self.lacks = SoughtInCode(w.lacks) if w.lacks else None
@@ -141,17 +140,11 @@ class _Compiled:
         return (not w.name or name in w.name) and (not w.operation or operation in w.operation)
 
     def matches(self, p: Place, number: int) -> bool:
-        """Do the other conditions hold?"""
+        """Do the conditions hold that hang on more than one text?"""
         c = p.context
-        if self.sink is not None and not self.sink.match(c.sink):
-            return False
         if self.operand is not None and not any(self.operand.match(o) for o in c.operands):
             return False
         if self.type is not None and not any(self.type.match(t) for t in p.types):
-            return False
-        if self.function is not None and not self.function.match(p.function):
-            return False
-        if self.path is not None and not self.path.match(p.path):
             return False
         if self.expression is not None and not self.expression.within(c.expression):
             return False
@@ -176,6 +169,33 @@ def _pattern(text: str) -> re.Pattern[str] | None:
     return re.compile(text) if text else None
 
 
+_Matcher = Callable[[str], object]
+
+
+class _Sieve:
+    """Which rules a text lets through, as bits: a sink, a function or a path is asked about once, not for each use."""
+
+    def __init__(self, patterns: Iterable[re.Pattern[str] | None]) -> None:
+        self._open = 0  # rules that do not ask
+        self._asked: list[tuple[int, _Matcher]] = []
+        for i, pattern in enumerate(patterns):
+            if pattern is None:
+                self._open |= 1 << i
+            else:
+                self._asked.append((1 << i, pattern.match))
+        self._known: dict[str, int] = {}
+
+    def passing(self, text: str) -> int:
+        found = self._known.get(text)
+        if found is None:
+            found = self._open
+            for bit, match in self._asked:
+                if match(text):
+                    found |= bit
+            self._known[text] = found
+        return found
+
+
 class Rules:
     """All role rules, indexed by the names and operations they speak of.
 
@@ -185,25 +205,36 @@ class Rules:
     def __init__(self, rules: list[tuple[Rule, Where]]) -> None:
         self.rules = {r.id: r for r, _ in rules}
         self._where = [where for _, where in rules]
-        self._candidates: dict[tuple[str, str], list[tuple[int, _Compiled]]] = {}
+        self._speaking: dict[tuple[str, str], int] = {}  # rules as bits
+        self._lists: dict[int, list[tuple[int, _Compiled]]] = {}  # and by their bits
 
     @cached_property
-    def compiled(self) -> list[tuple[int, _Compiled]]:
-        """With their numbers; those that name what they speak of come first. Raises RulesError with file and line."""
+    def compiled(self) -> list[_Compiled]:
+        """Those that name what they speak of come first. Raises RulesError with file and line."""
         import tree_sitter_c
 
         language = Language(tree_sitter_c.language())
         listed = zip(self.rules.values(), self._where, strict=True)
-        made = [(number, _Compiled(r, language, where)) for number, (r, where) in enumerate(listed)]
-        return [c for c in made if c[1].rule.when.name] + [c for c in made if not c[1].rule.when.name]
+        made = [_Compiled(r, language, where) for r, where in listed]
+        return [c for c in made if c.rule.when.name] + [c for c in made if not c.rule.when.name]
+
+    @cached_property
+    def _sieves(self) -> tuple[_Sieve, ...]:
+        """By sink, function and path."""
+        return tuple(map(_Sieve, zip(*(c.by_text for c in self.compiled), strict=True)))
 
     def match(self, place: Place) -> tuple[str, ...]:
         """Ids of the rules that hold for a use."""
         asked = (place.name, place.context.operation)
-        candidates = self._candidates.get(asked)
+        some = self._speaking.get(asked)
+        if some is None:
+            some = self._speaking[asked] = sum(1 << i for i, c in enumerate(self.compiled) if c.speaks_of(*asked))
+        for sieve, text in zip(self._sieves, (place.context.sink, place.function, place.path), strict=True):
+            some &= sieve.passing(text)
+        candidates = self._lists.get(some)
         if candidates is None:
-            candidates = self._candidates[asked] = [c for c in self.compiled if c[1].speaks_of(*asked)]
-        return tuple([c.rule.id for n, c in candidates if c.matches(place, n)])
+            candidates = self._lists[some] = [(i, c) for i, c in enumerate(self.compiled) if some >> i & 1]
+        return tuple([c.rule.id for i, c in candidates if c.matches(place, i)])
 
 
 @cache

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from converter.csource import text as ctext
 
@@ -17,8 +17,7 @@ _PUNCT = re.compile(rb"[{};]")
 _HEADER = re.compile(rb"([A-Za-z_]\w*)\s*\((?:[^()]|\([^()]*\))*\)[\s\w]*$")
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """One external declaration or definition: bytes [start, end) of the file, brace at `body` (-1: none)."""
 
     start: int

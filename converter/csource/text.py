@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from dataclasses import dataclass
 from itertools import accumulate
+from typing import NamedTuple
 
+# Runs without a choice: what a lexeme has swallowed it never gives back.
 _LEXEME = re.compile(
-    rb"/\*.*?(?:\*/|\Z)"  # block comment, also one cut off by the end of the file
-    rb"|//(?:\\\r?\n|[^\n])*"
-    rb'|"(?:\\.|[^"\\\n])*"'
+    rb"/\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/|\Z)"  # block comment, also one cut off by the end of the file
+    rb"|//(?:[^\\\n]++|\\\r?\n|\\)*+"
+    rb'|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"'
     rb"|'(?:\\[^\n][^'\n]{0,3}|[^'\\\n]{1,4})'",
     re.S,
 )
@@ -77,8 +78,7 @@ def hidden(data: bytes, offsets: list[int]) -> set[int]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Directive:
+class Directive(NamedTuple):
     """A preprocessor line with its continuations: bytes [start, end), keyword without '#'."""
 
     start: int

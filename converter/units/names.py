@@ -47,9 +47,14 @@ def names(scheme_name: str) -> Names:
         if n.kind != "config":
             family[n.name.encode()] = (n.kind, n.result, None)
 
+    hints = [(pattern.fullmatch, key) for pattern, key in known.names]
+
     @cache
     def hint(name: str) -> str | None:
-        return next((key for pattern, key in known.names if pattern.fullmatch(name)), None)
+        for fits, key in hints:
+            if fits(name):
+                return key
+        return None
 
     silent_pattern = re.compile(arithmetic.silent.pattern)
 

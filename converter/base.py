@@ -21,6 +21,7 @@ from converter.ledger import Ledger
 from converter.tree.cache import Cache
 from converter.units.facts import Declared, declares
 from converter.units.graph import Graph
+from converter.units.keys import Keys, Packed
 from converter.units.signatures import Seed
 from converter.units.solve import FAR, Adjacency, Reach, bare
 from converter.units.solved import Solved, World, solve_tree
@@ -61,13 +62,13 @@ class _Forest(msgspec.Struct):
 
 
 class _Kept(msgspec.Struct):
-    """Arrays are views of what was read: nothing is copied."""
+    """Arrays are views of what was read: nothing is copied, and nothing can be written to."""
 
     tree: str
     blobs: memoryview
     files: list[str]
     offset: memoryview
-    keys: list[str]
+    keys: Packed
     first_key: int
     edges: memoryview
     edges_of: memoryview  # how many edges each file has; the rest are of no file
@@ -99,7 +100,7 @@ def make(analysis: Analysis, tree: str, own: World) -> tuple[Base, TypeTable]:
 
 def type_table(files: Iterable[tuple[str, Declared]], own: World) -> TypeTable:
     """Declared types by file."""
-    return TypeTable({path: d for path, d in files if d[0] or d[1]}, own.known.seeds)
+    return TypeTable.of(files, own.known.seeds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ def place_of(root: str) -> str:
 def keep(shelf: Shelf, base: Base, types: TypeTable) -> bool:
     """Keep a base, in place of the one before; not one with file names that are no UTF-8."""
     try:
-        solved, declared = msgspec.msgpack.encode(_packed(base)), msgspec.msgpack.encode((base.tree, types.files))
+        solved, declared = msgspec.msgpack.encode(_packed(base)), types.packed(base.tree)
     except UnicodeEncodeError:
         return False
     shelf.put("solved", solved)
@@ -140,8 +141,7 @@ def kept(shelf: Shelf) -> Base | None:
     """The base that is kept."""
     raw = shelf.get("solved")
     try:
-        # The arrays are views of the copy, and may be written to.
-        return None if raw is None else _unpacked(msgspec.msgpack.decode(bytearray(raw), type=_Kept))
+        return None if raw is None else _unpacked(msgspec.msgpack.decode(raw, type=_Kept))
     except (msgspec.MsgspecError, ValueError):
         return None
 
@@ -150,12 +150,9 @@ def kept_types(shelf: Shelf, tree: str, own: World) -> TypeTable | None:
     """The declared types of the base that is kept, if it is that of a tree."""
     raw = shelf.get("types")
     try:
-        kept: tuple[str, dict[str, Declared]] | None = (
-            None if raw is None else msgspec.msgpack.decode(raw, type=tuple[str, dict[str, Declared]])
-        )
+        return None if raw is None else TypeTable.unpacked(raw, tree, own.known.seeds)
     except msgspec.MsgspecError:
         return None
-    return None if kept is None or kept[0] != tree else type_table(kept[1].items(), own)
 
 
 def scanned(cache: Cache, chosen: Scheme, digest: str, tree: str, own: World) -> tuple[Base, TypeTable] | None:
@@ -173,6 +170,7 @@ def scanned(cache: Cache, chosen: Scheme, digest: str, tree: str, own: World) ->
 
 def _packed(base: Base) -> _Kept:
     s, g = base.solved, base.solved.graph
+    keys = g.keys.pack() if isinstance(g.keys, Keys) else Packed.of(g.keys)
     forests = {}
     for label, r in s.reach.items():
         nodes = np.flatnonzero(r.distance < FAR).astype(np.int32)
@@ -181,7 +179,7 @@ def _packed(base: Base) -> _Kept:
         )
     edges_of = np.bincount(g.file_of_edge[g.file_of_edge >= 0], minlength=len(g.files)).astype(np.int32)
     return _Kept(
-        base.tree, memoryview(bytes.fromhex("".join(base.blobs))), g.files, g.offset.data, g.keys, g.first_key,
+        base.tree, memoryview(bytes.fromhex("".join(base.blobs))), g.files, g.offset.data, keys, g.first_key,
         g.edges.reshape(-1).data, edges_of.data, list(g.seeds.items()), g.closed.data, g.vague.data, forests,
         s.adjacency.other.data, s.adjacency.edge.data, s.adjacency.cost.astype(np.int8).data,
         np.diff(s.adjacency.first).astype(np.int32).data, list(s.renamed.items()), s.real.data,
@@ -196,7 +194,7 @@ def _unpacked(k: _Kept) -> Base:
     of_files = np.repeat(np.arange(len(k.files), dtype=np.int32), edges_of)
     file_of_edge[: len(of_files)] = of_files
     graph = Graph(
-        k.files, (), _ints(k.offset), k.keys, k.first_key, edges, file_of_edge, dict(k.seeds), _ints(k.closed),
+        k.files, (), _ints(k.offset), Keys(k.keys), k.first_key, edges, file_of_edge, dict(k.seeds), _ints(k.closed),
         _ints(k.vague),
     )  # fmt: skip
     degree = _ints(k.degree)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from converter.analyse import analyse
 from converter.classify.roles import inert_directory, rules
@@ -14,9 +14,11 @@ from converter.tree.entry import blob_id
 from converter.units.facts import encode
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A worker's result for one file: its digest, and its facts encoded (empty: nothing of interest)."""
+class Found(NamedTuple):
+    """A worker's result for one file: its digest, and its facts encoded (empty: nothing of interest).
+
+    As Entry, a named tuple: 60,000 of them are pickled.
+    """
 
     path: str
     size: int

@@ -18,7 +18,7 @@ from converter.tree.problems import shown
 
 V = TypeVar("V")
 
-FORMAT = 1
+FORMAT = 2
 """Changes with the tables; part of the file's name, so that versions of the tool do not drop each other's work."""
 
 PATIENCE = 3.0
@@ -29,6 +29,9 @@ CREATE TABLE generation (id INTEGER PRIMARY KEY, kind TEXT, key TEXT, used INTEG
 CREATE TABLE value (generation INTEGER, digest BLOB, crc INTEGER, data BLOB, UNIQUE (generation, digest));
 CREATE TABLE stat_index (root BLOB PRIMARY KEY, used INTEGER, crc INTEGER, data BLOB);
 """
+
+_PAGE_SIZE = "PRAGMA page_size = 16384"
+"""Of a new file: a solved graph is one value of 40 MB, and SQLite chains its pages one by one."""
 
 _NO_SYNC = "PRAGMA synchronous = OFF"
 """No waiting for the disk: what a power failure leaves of the file is met like any other damage."""
@@ -196,6 +199,7 @@ class Store:
         self._database = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)
         os.chmod(self.path, 0o600)
         self._database.execute(_NO_SYNC)
+        self._database.execute(_PAGE_SIZE)
         self._database.execute("PRAGMA journal_mode = WAL")
         identity = secrets.randbelow(2**31 - 1) + 1
         self._database.executescript(

@@ -31,7 +31,7 @@ class Graph:
     files: list[str]
     facts: Sequence[Facts]
     offset: Ints  # first node of each file
-    keys: list[str]  # node of key i: first_key + i
+    keys: Sequence[str]  # node of key i: first_key + i
     first_key: int
     edges: Ints
     file_of_edge: Ints
@@ -70,39 +70,63 @@ def spoken(key: str) -> str:
     return rest
 
 
+Members = dict[str, str]
+"""field -> type"""
+
+
+def merged(said: Sequence[Members]) -> Members:
+    """The members of a struct that several files declare: what the first says of a field holds."""
+    made: Members = {}
+    for members in reversed(said):
+        made |= members
+    return made
+
+
+def seeded_fields(seeded: Iterable[str]) -> dict[str, set[str]]:
+    """Fields that signatures speak of -> their structs."""
+    fields: dict[str, set[str]] = {}
+    for key in seeded:
+        if key.startswith("F:"):
+            struct, _, name = key[2:].rpartition(".")
+            fields.setdefault(name, set()).add(struct)
+    return fields
+
+
+def owners(structs: Iterable[tuple[str, Members]], fields: Mapping[str, set[str]]) -> dict[str, set[str]]:
+    """Those of the fields that are declared -> the structs that have them."""
+    found: dict[str, set[str]] = {}
+    for struct, members in structs:
+        for name in members.keys() & fields.keys():
+            found.setdefault(name, set()).add(struct)
+    return found
+
+
+def unique(fields: Mapping[str, set[str]], owning: Mapping[str, set[str]]) -> dict[str, str]:
+    """Seeded fields that one struct alone has -> that struct."""
+    structs = {name: known | owning.get(name, set()) for name, known in fields.items()}
+    return {name: min(some) for name, some in structs.items() if len(some) == 1}
+
+
 class Types:
     """Struct types over the tree: the struct that a key is, or points to."""
 
-    def __init__(self, declared: Sequence[Declared], seeded: Iterable[str]) -> None:
-        self.structs: dict[str, dict[str, str]] = {}
-        self.returns: dict[str, str] = {}
-        for structs, returns in reversed(declared):  # the first file that declares a name has the last word
-            for struct in structs.keys() & self.structs.keys():
-                self.structs[struct] = self.structs[struct] | structs[struct]
-            self.structs |= {struct: members for struct, members in structs.items() if struct not in self.structs}
-            self.returns |= returns
-        self._seeded = frozenset(key[2:] for key in seeded)
-        self.forget()
-
-    def forget(self) -> None:
-        """What was worked out from declarations, when these have changed."""
+    def __init__(self, structs: Mapping[str, Members], returns: Mapping[str, str], unique: Mapping[str, str]) -> None:
+        """`unique`: seeded fields that one struct alone has -> that struct."""
+        self.structs, self.returns, self._unique = structs, returns, unique
         self._known: dict[str, str | None] = {}
-        self._owner: dict[str, str] | None = None
 
-    @property
-    def _unique(self) -> dict[str, str]:
-        """Seeded fields that one struct alone has -> that struct."""
-        if self._owner is not None:
-            return self._owner
-        owners: dict[str, set[str]] = {}
-        for key in self._seeded:
-            owner, _, name = key.rpartition(".")
-            owners.setdefault(name, set()).add(owner)
-        for struct, members in self.structs.items():
-            for name in members.keys() & owners.keys():
-                owners[name].add(struct)
-        self._owner = {name: min(structs) for name, structs in owners.items() if len(structs) == 1}
-        return self._owner
+    @classmethod
+    def linked(cls, declared: Sequence[Declared], seeded: Iterable[str]) -> Types:
+        """Of what the files of a tree declare, in the order of their paths. `seeded`: the keys that signatures know."""
+        known: dict[str, Members] = {}
+        results: dict[str, str] = {}
+        for structs, returns in reversed(declared):  # the first file that declares a name has the last word
+            for struct in structs.keys() & known.keys():
+                known[struct] = merged([structs[struct], known[struct]])
+            known |= {struct: members for struct, members in structs.items() if struct not in known}
+            results |= returns
+        fields = seeded_fields(seeded)
+        return cls(known, results, unique(fields, owners(known.items(), fields)))
 
     def of(self, key: str) -> str | None:
         """C type of a key as declared ("struct page**", "pte_t*"), or None."""
@@ -157,7 +181,7 @@ def link(
 ) -> Linked:
     """One graph of all files. `rules`: what each role rule speaks for, by id; `room`: numbers that stay free for the
     quantities of files to come."""
-    types = Types(list(map(declares, facts)), (key for key in known.seeds if key.startswith("F:")))
+    types = Types.linked(list(map(declares, facts)), known.seeds)
     number: dict[str, int] = defaultdict(count().__next__)
     raw_ids = np.fromiter(map(number.__getitem__, chain.from_iterable(f.keys for f in facts)), np.int32)
     raw_first = _firsts(len(f.keys) for f in facts)

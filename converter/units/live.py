@@ -10,8 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import count
 from typing import TypeVar
 
 import numpy as np
@@ -20,6 +18,7 @@ from numpy.typing import NDArray
 from converter.units.edges import Edge
 from converter.units.facts import STRIDE, Facts, declares
 from converter.units.graph import HUB, Ints, edge_costs, hint_of, is_vague, placed, resolve, seed_of
+from converter.units.keys import Keys
 from converter.units.numbers import union, without
 from converter.units.solve import FAR, LIMIT, Adjacency, Reach, Solution, bare, grow
 from converter.units.solved import SLACK, FactsOf, Solved, World
@@ -66,10 +65,9 @@ class Live:
         self.solution = Solution(g, start.reach)
         self.number = {path: n for n, path in enumerate(g.files)}
         self._base = start.adjacency
-        self._start_raws = start.renamed, start.real.copy()
         self._real = start.real.tolist()
         self._raw_id = {key: i for i, key in start.renamed.items()}  # and those of raw keys that came later
-        self._key_id = dict(zip(g.keys, count()))
+        self._keys = g.keys = g.keys if isinstance(g.keys, Keys) else Keys.of(g.keys)
         own = np.ones(len(self._real), np.bool_)
         own[list(start.renamed)] = False
         self._raw_of_key = np.full(len(g.keys), -1, np.int32)  # of the keys that are raw keys too
@@ -150,16 +148,23 @@ class Live:
         changed, hints = [], set()
         if not words:
             return set(), set()
-        named = re.compile("|".join(map(re.escape, sorted(words)))).search
-        for i, key in enumerate(self._raw):
-            if "F:" in key and named(key):
-                real = self._key(resolve(key, self.types.types))
-                if real != self._real[i]:
-                    changed.append(i)
-                    self._real[i] = real
-                if key.startswith("F:"):
-                    hints.add(real)
+        for i, key in self._naming(words):
+            real = self._key(resolve(key, self.types.types))
+            if real != self._real[i]:
+                changed.append(i)
+                self._real[i] = real
+            if key.startswith("F:"):
+                hints.add(real)
         return self._holding(changed) - old.keys(), hints
+
+    def _naming(self, words: set[str]) -> list[tuple[int, str]]:
+        """The raw keys of fields in which one of the words stands, by number."""
+        named = re.compile("|".join(map(re.escape, sorted(words)))).search
+        found = {i: key for key, i in self._raw_id.items() if named(key)}
+        for number in self._keys.holding(words):
+            if number < len(self._raw_of_key) and (i := self._raw_of_key.item(number)) >= 0:
+                found[i] = self._keys[number]
+        return sorted((i, key) for i, key in found.items() if "F:" in key)
 
     def _holding(self, raws: list[int]) -> set[str]:
         """Files of the tree that hold one of the raw keys."""
@@ -171,35 +176,24 @@ class Live:
 
     # numbers
 
-    @cached_property
-    def _raw(self) -> list[str]:
-        """All raw keys by number."""
-        renamed, real = self._start_raws
-        raw = list(map(self.graph.keys.__getitem__, real.tolist()))
-        for i, key in renamed.items():
-            raw[i] = key
-        return raw + list(self._raw_id)[len(renamed) :]
-
     def _raw_number(self, key: str) -> int:
         """Number of a raw key, made where it is new."""
         found = self._raw_id.get(key)
         if found is not None:
             return found
-        known = self._key_id.get(key, len(self._raw_of_key))
-        if known < len(self._raw_of_key) and (own := self._raw_of_key.item(known)) >= 0:
+        known = self._keys.number(key)
+        if known is not None and known < len(self._raw_of_key) and (own := self._raw_of_key.item(known)) >= 0:
             return own
         made = self._raw_id[key] = len(self._real)
         self._real.append(self._key(resolve(key, self.types.types) if "F:" in key else key))
-        if "_raw" in self.__dict__:
-            self._raw.append(key)
         return made
 
     def _key(self, key: str) -> int:
         """Number of a key, made where it is new."""
-        found = self._key_id.get(key)
+        found = self._keys.number(key)
         if found is None:
-            found = self._key_id[key] = len(self.graph.keys)
-            self.graph.keys.append(key)
+            found = len(self._keys)
+            self._keys.append(key)
             self._fresh.append(found)
         return found
 
@@ -218,8 +212,10 @@ class Live:
     def _widen(self, more: int, wide: int) -> None:
         """Keys move up by `more` numbers, and `wide` free numbers come behind them."""
         g, at = self.graph, self.graph.first_key
-        for ends in (g.edges[:, :2], self._base.other, g.closed, g.vague):
-            ends[ends >= at] += more
+        g.edges = g.edges.copy()
+        g.edges[:, :2] = _moved(g.edges[:, :2], at, more)
+        self._base.other = _moved(self._base.other, at, more)
+        g.closed, g.vague = _moved(g.closed, at, more), _moved(g.vague, at, more)
         first = self._base.first
         self._base.first = np.concatenate([first[:at], np.full(more, first[at]), first[at:], np.full(wide, first[-1])])
         for label, reach in self.solution.reach.items():
@@ -409,6 +405,12 @@ class Live:
         """What hangs directly on the nodes in a forest."""
         others, edges, _ = self.steps(nodes.astype(np.int32))
         return without(union(others[reach.parent[others] == edges]), nodes)
+
+
+def _moved(numbers: Ints, at: int, more: int) -> Ints:
+    """The numbers, those from `at` on `more` higher."""
+    moved: Ints = np.where(numbers >= at, numbers + np.int32(more), numbers)
+    return moved
 
 
 def _opened(values: NDArray[_T], at: int, more: int, wide: int, fill: int) -> NDArray[_T]:

@@ -47,7 +47,7 @@ def test_the_judge_decides_as_the_scan_does(analysis: Analysis, capsys: pytest.C
     facts = dict(zip(analysis.paths, analysis.facts, strict=True))
     start = solve_tree(analysis.paths, analysis.facts, own)
     at_hand = FactsOf(len(facts), analysis.facts.__getitem__, {})
-    live = Live(start, at_hand, lambda: TypeTable(types, own.known.seeds), own)
+    live = Live(start, at_hand, lambda: TypeTable.of(types.items(), own.known.seeds), own)
     whole = {s.order(): s for s in decide(analysis, SCHEME).sites}
     rng = random.Random(612)
     used = [p for p, f in facts.items() if any(not u.inert and not u.defines for u in f.uses)]

@@ -159,7 +159,7 @@ def test_what_the_cache_lost_or_damaged_is_made_anew(
 ) -> None:  # fmt: skip
     scanned(tree, cache)
     cache.close()
-    with sqlite3.connect(tmp_path / "cache/pgconv/scan-1.sqlite") as database:
+    with sqlite3.connect(tmp_path / "cache/pgconv/scan-2.sqlite") as database:
         changed = database.execute(f"{how} WHERE generation IN (SELECT id FROM generation WHERE kind = ?)", (kind,))
         assert changed.rowcount
     header = tree / "include/linux/mm.h"

@@ -136,7 +136,7 @@ def test_a_stale_log_beside_the_file_is_no_harm(database: Path) -> None:
     assert found() == (VALUES, ())
 
 
-@pytest.mark.parametrize("name", ["scan-1.sqlite", "scan-1.sqlite.lock"])
+@pytest.mark.parametrize("name", ["scan-2.sqlite", "scan-2.sqlite.lock"])
 def test_a_directory_in_place_of_a_file_does_not_stop_a_scan(home: Path, name: str) -> None:
     (home / name).mkdir(parents=True)
     with open_cache() as cache:

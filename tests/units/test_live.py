@@ -47,7 +47,7 @@ def from_nothing(files: dict[str, Facts]) -> Solved:
 
 
 def types_of(files: dict[str, Facts]) -> TypeTable:
-    return TypeTable({p: declares(f) for p, f in files.items()}, WORLD.known.seeds)
+    return TypeTable.of(((p, declares(f)) for p, f in files.items()), WORLD.known.seeds)
 
 
 def live_of(files: dict[str, Facts]) -> Live:

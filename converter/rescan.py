@@ -125,8 +125,9 @@ def _change(shelf: Shelf, tree: Tree, known: Mapping[str, str]) -> _Change | Non
         blobs = dict(zip(paths, (digits[i : i + 40] for i in range(0, len(digits), 40)), strict=True))
     except (msgspec.MsgspecError, ValueError):
         return None
-    files = tuple(e for e in tree.entries if (digest := known.get(e.path)) is None or blobs.get(e.path) != digest)
-    gone = blobs.keys() - {e.path for e in tree.entries}
+    get, was = known.get, blobs.get
+    files = tuple([e for e in tree.entries if get(e[0], "") != was(e[0])])
+    gone = blobs.keys() - known.keys() - {e.path for e in tree.entries if e.path not in known}
     if len(files) + len(gone) > DISTANT:
         return None
     return _Change(files, frozenset(gone), blobs)

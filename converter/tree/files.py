@@ -63,11 +63,12 @@ def _listing(root: str, problems: Problems) -> list[Entry]:
             try:
                 with os.scandir(directory) as items:
                     for item in items:
+                        name = item.name
                         if item.is_dir(follow_symlinks=False):
-                            if not item.name.startswith("."):
-                                pending.append(prefix + item.name)
-                        elif item.name.endswith(SUFFIXES):
-                            _add(entries, prefix + item.name, item, problems)
+                            if not name.startswith("."):
+                                pending.append(prefix + name)
+                        elif name.endswith(SUFFIXES):
+                            _add(entries, prefix + name, item, problems)
             finally:
                 os.close(directory)
         except OSError as error:
@@ -82,10 +83,11 @@ def _add(entries: list[Entry], path: str, item: os.DirEntry[str], problems: Prob
     except OSError as error:
         problems.add(f"file not read: {_reason(error)}", _portable(path))
         return
-    size, mode = status.st_size, status.st_mode
-    if stat.S_ISREG(mode):
-        entries.append(Entry(_portable(path), size, (size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)))
-    elif not stat.S_ISLNK(mode):
+    if stat.S_ISREG(status.st_mode):
+        size = status.st_size
+        stamp = size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+        entries.append(Entry(path if _UTF8 else _portable(path), size, stamp))
+    elif not stat.S_ISLNK(status.st_mode):
         problems.add("not a regular file, passed over", _portable(path))
 
 

@@ -19,6 +19,9 @@ from converter import report as reports
 from converter.classify.record import STATUSES, Evidence, Report, Site, summarise
 from converter.report import table as table_of
 from converter.report import text
+from converter.scan import scan
+from converter.tree import open_tree
+from converter.tree.cache import open_cache
 from tests.conftest import ROOT
 
 DECIDED = Site(
@@ -171,6 +174,14 @@ def test_sarif_validates_against_the_published_schema(sarif: jsonschema.Draft7Va
     for report in (REPORT, make(), make(*weird)):
         problems = [error.message for error in sarif.iter_errors(json.loads(reports.render(report, "sarif")))]
         assert problems == []
+
+
+def test_sarif_of_a_scan_validates(sarif: jsonschema.Draft7Validator) -> None:
+    """Of the bundled tree, in which chains of one use share steps."""
+    with open_cache(False) as cache:
+        report = scan(open_tree(ROOT / "fixtures/tree"), cache, jobs=1)
+    assert any(set(s.evidence) & {e for e in s.against if e.line} for s in report.sites)
+    assert [e.message for e in sarif.iter_errors(json.loads(reports.render(report, "sarif")))] == []
 
 
 def test_the_schema_would_see_a_broken_log(sarif: jsonschema.Draft7Validator) -> None:

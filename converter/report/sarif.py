@@ -84,18 +84,22 @@ def _result(site: Site) -> dict[str, Any]:
     }
     if site.function:
         result["locations"][0]["logicalLocations"] = [{"name": site.function, "kind": "function"}]
-    if chain := [step(e) for e in (*site.evidence, *site.against) if e.line > 0]:
-        result["relatedLocations"] = chain
+    if places := related(*site.evidence, *site.against):
+        result["relatedLocations"] = places
     if site.status == "decided" and site.replacement and site.replacement != site.macro:
         change = {"deletedRegion": region, "insertedContent": {"text": site.replacement}}
         result["fixes"] = [{"artifactChanges": [{"artifactLocation": place, "replacements": [change]}]}]
     return result
 
 
-def step(evidence: Evidence) -> dict[str, Any]:
-    """One step of a chain as a location."""
-    place = {"artifactLocation": artifact(evidence.path), "region": {"startLine": evidence.line}}
-    return {"physicalLocation": place, "message": {"text": evidence.why}}
+def related(*steps: Evidence) -> list[dict[str, Any]]:
+    """The steps of chains as locations. Both chains of a use may begin with one step; the schema allows none twice."""
+    return [_location(step) for step in dict.fromkeys(steps) if step.line > 0]
+
+
+def _location(step: Evidence) -> dict[str, Any]:
+    place = {"artifactLocation": artifact(step.path), "region": {"startLine": step.line}}
+    return {"physicalLocation": place, "message": {"text": step.why}}
 
 
 @lru_cache(maxsize=1024)

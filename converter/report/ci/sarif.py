@@ -6,7 +6,7 @@ from typing import Any
 
 from converter.ci.finding import Finding, Judgement
 from converter.report import encode
-from converter.report.sarif import ROOT, SCHEMA, artifact, step
+from converter.report.sarif import ROOT, SCHEMA, artifact, related
 from converter.report.words import short
 
 
@@ -59,8 +59,8 @@ def _result(f: Finding, ids: list[str]) -> dict[str, Any]:
         "locations": [{"physicalLocation": {"artifactLocation": place, "region": region}}],
         "properties": {"commit": f.commit, "replacement": f.replacement},
     }
-    if chain := [step(s) for s in (*f.evidence, *f.against) if s.line > 0]:
-        result["relatedLocations"] = chain
+    if places := related(*f.evidence, *f.against):
+        result["relatedLocations"] = places
     if f.replacement:
         change = {"deletedRegion": region, "insertedContent": {"text": f.replacement}}
         result["fixes"] = [{"artifactChanges": [{"artifactLocation": place, "replacements": [change]}]}]

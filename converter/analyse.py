@@ -11,7 +11,7 @@ from functools import cache, partial
 import tree_sitter_c
 from tree_sitter import Language, Node, Parser, Tree
 
-from converter.classify.roles import Place, Rules, rules, shared_directory
+from converter.classify.roles import Place, Rules, Text, rules, shared_directory
 from converter.csource import context
 from converter.csource.assembler import comment_start
 from converter.csource.normalise import normalise
@@ -260,8 +260,8 @@ class _File:
         defines: bool = False,
     ) -> None:  # fmt: skip
         """Give each use of a parsed piece its node, context and rules."""
-        hits: dict[int, set[int]] = {}
         before = self._unconverted(raw) if self.speaks and self.converted_pattern.search(raw) else None
+        code = Text(before or raw, tree.root_node)
         for m in marks:
             start = m.start
             written = m.word.decode()
@@ -280,15 +280,13 @@ class _File:
                 use.node = self.extractor.fresh(word)
                 syntax = tree.root_node.descendant_for_byte_range(start - base, m.end - base)
             if syntax is not None:
-                use.context = context.of(syntax, text, self.kinds[word])
+                use.context = context.of(syntax, tree.root_node, text, self.kinds[word])
                 if raw[max(0, start - base - 16) : start - base].rstrip(b" (").endswith((b"aligned", b"aligned__")):
                     use.context = replace(use.context, operation="align")
                 use.types = self._types(syntax)
                 if before is not None:
                     use.context = self._as_before(use.context)
-                place = Place(
-                    self.path, word, function, use.context, use.types, before or raw, tree.root_node, start - base, hits
-                )
+                place = Place(self.path, word, function, use.context, use.types, code, start - base)
                 use.rules = self.rules.match(place)
             self._bind(use)
             self.found[start] = use
@@ -318,6 +316,7 @@ class _File:
         if d.keyword == b"define":
             self._macro(d, marks)
             return
+        tested = []
         for m in marks:
             if m.word.decode() not in self.kinds:
                 continue
@@ -326,11 +325,13 @@ class _File:
             if d.keyword in (b"undef", b"ifdef", b"ifndef") or self._only_defined(m, text, d.body):
                 use.defines = True
             elif d.keyword in (b"if", b"elif"):
-                self._condition(d, [m])
+                tested.append(m)
                 continue
             else:
                 use.inert = "text of #" + d.keyword.decode()
             self.found[m.start] = use
+        if tested:
+            self._condition(d, tested)
 
     def _only_defined(self, m: Mark, text: bytes, base: int) -> bool:
         before = text[: m.start - base].rstrip()
@@ -407,7 +408,7 @@ class _File:
         operation = "round" if before.endswith(b"ALIGN(") else "assembler"
         use.context = context.Context(operation, (), context.fold(text), "assembler::")
         use.node = self.extractor.fresh(word)
-        place = Place(self.path, word, "", use.context, (), text)
+        place = Place(self.path, word, "", use.context, (), Text(text))
         use.rules = self.rules.match(place)
         self._bind(use)
         self.found[m.start] = use

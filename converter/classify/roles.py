@@ -62,6 +62,16 @@ class _File(toml.Entry, frozen=True):
 
 
 @dataclass(slots=True)
+class Text:
+    """The code around uses, and what rules have asked of it so far: one function may hold a thousand uses."""
+
+    code: bytes
+    root: Node | None = None
+    holds: dict[SoughtInCode, bool] = field(default_factory=dict)
+    hits: dict[int, set[int]] = field(default_factory=dict)  # rule number -> offsets that its query captures
+
+
+@dataclass(slots=True)
 class Place:
     """Where a use stands: what its rules may ask about."""
 
@@ -70,10 +80,8 @@ class Place:
     function: str
     context: Context
     types: tuple[str, ...]
-    text: bytes  # the piece
-    root: Node | None = None
-    offset: int = 0  # of the use in the piece
-    hits: dict[int, set[int]] = field(default_factory=dict)  # rule number -> offsets, once its query has run
+    text: Text
+    offset: int = 0  # of the use in it
 
 
 class Sought:
@@ -100,14 +108,20 @@ class SoughtInCode:
         self._search = re.compile(pattern.encode()).search
         self._needs = tuple(literal.encode() for literal in needed(pattern))
 
-    def within(self, text: bytes) -> bool:
+    def within(self, text: Text) -> bool:
+        found = text.holds.get(self)
+        if found is None:
+            found = text.holds[self] = self._within(text.code)
+        return found
+
+    def _within(self, code: bytes) -> bool:
         for literal in self._needs:
-            if literal in text:
+            if literal in code:
                 break
         else:
             if self._needs:
                 return False
-        return self._search(text) is not None
+        return self._search(code) is not None
 
 
 class Where(NamedTuple):
@@ -156,12 +170,13 @@ class _Compiled:
         return self.query is None or self._query(p, number)
 
     def _query(self, p: Place, number: int) -> bool:
-        if p.root is None or self.query is None:
+        text = p.text
+        if text.root is None or self.query is None:
             return False
-        hits = p.hits.get(number)
+        hits = text.hits.get(number)
         if hits is None:
-            captured = QueryCursor(self.query).captures(p.root)
-            hits = p.hits[number] = {n.start_byte for n in captured.get("use", [])}
+            captured = QueryCursor(self.query).captures(text.root)
+            hits = text.hits[number] = {n.start_byte for n in captured.get("use", [])}
         return p.offset in hits
 
 

@@ -35,7 +35,13 @@ OPERATIONS = frozenset(
 """What a use can take part in; align and assembler are read off the text around it, where there is no syntax tree."""
 
 DEEPEST = 64
-"""Expressions around a use that are looked at: the parser finds each parent from the root."""
+"""Expressions around a use that are looked at."""
+
+FATHOMED = 1000
+"""Levels of the syntax tree that a use may lie deep."""
+
+MOST = 64
+"""Arguments of a call that are looked at: a macro may take thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,29 +62,30 @@ def fold(raw: bytes, limit: int = 160) -> str:
     return text if len(text) <= limit and not cut else text[: limit - 3] + "..."
 
 
-def of(node: Node, text: bytes, kind: str) -> Context:
+def of(node: Node, root: Node, text: bytes, kind: str) -> Context:
     """Context of the identifier `node` (a vocabulary name of the given kind) in a piece's text."""
-    cur = node
+    path = _path(root, node)
+    at = 0
     operation, stepped = "value", ""
     operands: tuple[str, ...] = ()
-    parent = cur.parent
-    while parent is not None:
+    while at + 1 < len(path):
+        cur, parent = path[at], path[at + 1]
         t = parent.type
         if t in ("parenthesized_expression", "cast_expression", "concatenated_string"):
-            cur, parent = parent, parent.parent
+            at += 1
             continue
         if t == "call_expression" and parent.child_by_field_name("function") == cur:
             arguments = parent.child_by_field_name("arguments")
             operation = _FORMS.get(kind, "convert")
-            operands = tuple(fold(_raw(a, text)) for a in arguments.named_children) if arguments else ()
-            cur, parent = parent, parent.parent
+            operands = _others(arguments, None, text) if arguments else ()
+            at += 1
             break
         if t == "field_expression" and kind == "name":
             operands = (fold(_raw(parent, text)),)
-            cur, parent = parent, parent.parent
+            at += 1
             continue
-        if t == "unary_expression":
-            cur, parent = parent, parent.parent
+        if t in ("unary_expression", "conditional_expression"):
+            at += 1
             continue
         if t == "binary_expression":
             left, right = parent.child_by_field_name("left"), parent.child_by_field_name("right")
@@ -88,11 +95,11 @@ def of(node: Node, text: bytes, kind: str) -> Context:
             other = right if left == cur else left
             word = sign.type
             if word in ("-", "+") and kind in ("size", "mask") and _ONE.fullmatch(_raw(other, text)):
-                cur, parent = parent, parent.parent  # PAGE_SIZE - 1
+                at += 1  # PAGE_SIZE - 1
                 continue
             if word in ("-", "+") and kind in ("shift", "order"):
                 if other.type == "number_literal" or _raw(other, text).isdigit():
-                    cur, parent = parent, parent.parent  # PAGE_SHIFT - 9
+                    at += 1  # PAGE_SHIFT - 9
                     continue
                 operation, operands = "order", (fold(_raw(other, text)),)
             elif word in ("<<", ">>", "/", "%") and left == cur:
@@ -100,7 +107,7 @@ def of(node: Node, text: bytes, kind: str) -> Context:
                 operation, operands = scaled, (fold(_raw(other, text)),)
             else:
                 operation, operands = _BINARY.get(word, "value"), (fold(_raw(other, text)),)
-            cur, parent = parent, parent.parent
+            at += 1
             break
         if t == "assignment_expression":
             sign = parent.child_by_field_name("operator")
@@ -111,53 +118,76 @@ def of(node: Node, text: bytes, kind: str) -> Context:
                 stepped = operands[0] if operation == "step" else ""
             break
         if t == "argument_list":
-            call = parent.parent
-            callee = (
-                fold(_raw(call.child_by_field_name("function"), text))
-                if call and call.type == "call_expression"
-                else ""
-            )
-            if callee in _TRANSPARENT and call is not None:
-                cur, parent = call, call.parent
+            callee = _callee(path, at + 2, text)
+            if callee in _TRANSPARENT:
+                at += 2
                 continue
-            if callee in _CALLS and call is not None:
-                operation = _CALLS[callee]
-                operands = tuple(fold(_raw(a, text)) for a in parent.named_children if a != cur)
-                cur, parent = call, call.parent
-            else:
-                operation = "argument"
-                operands = tuple(fold(_raw(a, text)) for a in parent.named_children if a != cur)
+            operation = _CALLS.get(callee, "argument")
+            operands = _others(parent, cur, text)
+            if callee in _CALLS:
+                at += 2
             break
-        if t == "conditional_expression":
-            cur, parent = parent, parent.parent
-            continue
         break
-    widest = cur
-    for _ in range(DEEPEST):
-        if widest.parent is None or not widest.parent.type.endswith("_expression"):
-            break
-        widest = widest.parent
-    sink = _sink(cur, text)
+    last = at
+    while last + 1 < min(len(path), at + 1 + DEEPEST) and path[last + 1].type.endswith("_expression"):
+        last += 1
+    sink = _sink(path, at, text)
     if operation == "value" and sink.startswith(("array:", "index:")):
         operation = sink.split(":", 1)[0]
-    return Context(operation, operands, fold(_raw(widest, text)), sink, stepped)
+    return Context(operation, operands, fold(_raw(path[last], text)), sink, stepped)
 
 
-def _sink(cur: Node, text: bytes) -> str:
-    """Where the value of expression `cur` goes, looking through arithmetic."""
-    parent = cur.parent
-    for _ in range(DEEPEST):
-        if parent is None:
+def _path(root: Node, node: Node) -> list[Node]:
+    """The node and what is around it, innermost first. The parser finds each parent from the root: so does this, once.
+
+    Of an expression that is nested too deeply only the node.
+    """
+    cursor = root.walk()
+    for _ in range(FATHOMED):
+        if cursor.goto_first_child_for_byte(node.start_byte) is None:
             break
+    else:
+        return [node]
+    path: list[Node] = []
+    while len(path) < 3 * DEEPEST:
+        here = cursor.node
+        if here is not None and (path or here == node):
+            path.append(here)
+        if not cursor.goto_parent():
+            break
+    return path or [node]
+
+
+def _callee(path: list[Node], at: int, text: bytes, limit: int = 160) -> str:
+    """What is called by the node there, if it is a call."""
+    if at >= len(path) or path[at].type != "call_expression":
+        return ""
+    return fold(_raw(path[at].child_by_field_name("function"), text), limit)
+
+
+def _others(arguments: Node, own: Node | None, text: bytes) -> tuple[str, ...]:
+    """The arguments of a call beside `own`; of a very long list none."""
+    if arguments.named_child_count > MOST:
+        return ()
+    return tuple(fold(_raw(a, text)) for a in arguments.named_children if a != own)
+
+
+def _sink(path: list[Node], at: int, text: bytes) -> str:
+    """Where the value of the expression there goes, looking through arithmetic."""
+    for _ in range(DEEPEST):
+        if at + 1 >= len(path):
+            break
+        cur, parent = path[at], path[at + 1]
         t = parent.type
         if t == "argument_list":
-            call = parent.parent
-            if call is None or call.type != "call_expression":
+            callee = _callee(path, at + 2, text, 60)
+            if not callee:
                 return "argument:?:0"
-            callee = fold(_raw(call.child_by_field_name("function"), text), 60)
             if callee in _TRANSPARENT or callee in _CALLS:
-                cur, parent = call, call.parent
+                at += 2
                 continue
+            if parent.named_child_count > MOST:
+                return f"argument:{callee}:?"
             index = next((i for i, a in enumerate(parent.named_children) if a == cur), 0)
             return f"argument:{callee}:{index}"
         if t == "assignment_expression":
@@ -181,7 +211,7 @@ def _sink(cur: Node, text: bytes) -> str:
             return "case::"
         if t in _STOP:
             return f"{t}::"
-        cur, parent = parent, parent.parent
+        at += 1
     return "::"
 
 

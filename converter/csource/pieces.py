@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from operator import attrgetter
 from typing import NamedTuple
 
 from converter.csource import text as ctext
 
 _CLOSE = re.compile(rb"\n\}(?![^\n]*[{,=][ \t\r]*$)[^\n]*", re.M)  # in `} name = {` a declaration goes on
 _PUNCT = re.compile(rb"[{};]")
+_START = attrgetter("start")
 _HEADER = re.compile(rb"([A-Za-z_]\w*)\s*\((?:[^()]|\([^()]*\))*\)[\s\w]*$")
 
 
@@ -60,8 +62,7 @@ class Source:
         """The piece around a byte offset."""
         start, end = self.block_at(offset)
         pieces = self.pieces(start, end)
-        i = bisect_right([p.start for p in pieces], offset) - 1
-        return pieces[max(i, 0)]
+        return pieces[max(bisect_right(pieces, offset, key=_START) - 1, 0)]
 
     def pieces(self, start: int, end: int) -> list[Piece]:
         """A block's pieces, in order; together they cover it."""

@@ -18,6 +18,7 @@ from converter.tree.problems import shown
 
 _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _FORMAT = "%T%x00%P%x00%s"
+_WITHOUT = re.compile(r"\s+\^")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +133,15 @@ class Repository:
         return answer.stderr or b"git apply failed" if answer.returncode != 0 else b""
 
     def commits(self, range_: str) -> list[Commit]:
-        """The commits of `A..B`, parents first, or the one commit that is named. Raises InputError; never empty."""
+        """The commits of `A..B`, or of `A..B ^C`, which leaves out what C reaches, parents first; or the one commit that
+        is named. `B ^A` is `A..B`. Raises InputError; never empty."""
         if "..." in range_:
             raise InputError(f"{shown(range_)}: a symmetric difference has two sides; write A..B")
-        if ".." not in range_:
+        last, *without = _WITHOUT.split(range_)
+        if ".." in last:
+            first, last = (rev or "HEAD" for rev in last.split("..", 1))
+            without.append(first)
+        if not without:
             one = self.commit(range_)
             if len(one.parents) > 1:
                 raise InputError(
@@ -144,8 +150,8 @@ class Repository:
                 )
             found = [one]
         else:
-            first, last = (self.commit(rev or "HEAD").name for rev in range_.split("..", 1))
-            found = self._listed(["--reverse", "--topo-order", last, f"^{first}"])
+            known = [f"^{self.commit(rev).name}" for rev in without]
+            found = self._listed(["--reverse", "--topo-order", self.commit(last).name, *known])
             if not found:
                 raise InputError(f"{shown(range_)}: an empty range: no commit is reachable from its end alone")
         for c in found:

@@ -138,6 +138,20 @@ def test_nothing_of_the_repository_is_touched_or_run(repo: Repo) -> None:
     assert not trap.exists()
 
 
+def test_a_range_leaves_out_what_is_known_elsewhere(repo: Repo) -> None:
+    """As git rev-list understands it: `A..B ^C`, or `B ^A ^C`."""
+    repo.git("checkout", "-q", "-b", "side")
+    theirs = repo.edit("side: back", "mm/converted.c", BAD)
+    repo.git("checkout", "-q", "master")
+    mine = repo.edit("main: edit", "mm/open.c", ("bytes", "octets"))
+    repo.git("merge", "-q", "--no-edit", "side")
+    merge = repo.git("rev-parse", "HEAD")
+    for range_ in (f"{repo.base}..HEAD ^side", f"HEAD ^{repo.base} ^side", f"HEAD ^side  ^{repo.base}"):
+        assert [c.name for c in repo.judge(range_).commits] == [mine, merge]
+    assert [c.name for c in repo.judge(f"HEAD ^{mine}").commits] == [theirs, merge]
+    assert [f.commit for f in repo.findings(f"{mine}..HEAD ^{mine}")] == [theirs]
+
+
 # ranges that cannot be judged
 
 
@@ -148,6 +162,11 @@ def test_nothing_of_the_repository_is_touched_or_run(repo: Repo) -> None:
         ("nowhere..HEAD", "unknown revision nowhere"),
         ("HEAD..--output=x", "unknown revision --output=x"),
         ("HEAD...HEAD", "symmetric difference"),
+        ("HEAD...HEAD ^HEAD", "symmetric difference"),
+        ("HEAD ^HEAD", "an empty range"),
+        ("HEAD ^nowhere", "unknown revision nowhere"),
+        (" ^HEAD", "unknown revision"),
+        ("HEAD ^", "unknown revision"),
         ("", "unknown revision"),
         ("HEAD", "the first commit of a history"),
     ],

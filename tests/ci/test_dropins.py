@@ -347,6 +347,128 @@ def test_pre_push_judges_what_replaces_commits_that_are_not_here(repo: Repo, ser
     assert push(repo, tmp_path, "--force", "origin", "master").returncode == 0
 
 
+def also(repo: Repo, server: Path) -> str:
+    """A bad commit of somebody else, which the server has on master; the work tree, fetched, is on a branch beside."""
+    other = server.parent / "other"
+    run_git(server.parent, "clone", "-q", str(server), str(other))
+    text = (other / "mm/converted.c").read_text()
+    (other / "mm/converted.c").write_text(text.replace(*BAD))
+    run_git(other, "commit", "-q", "-a", "-m", "mm: of somebody else")
+    run_git(other, "push", "-q", "origin", "master")
+    repo.git("checkout", "-q", "-b", "topic")
+    repo.edit("mm: fine", "mm/open.c", ("bytes", "octets"))
+    repo.git("push", "-q", "--no-verify", "origin", "topic")
+    repo.git("fetch", "-q", "origin")
+    return run_git(other, "rev-parse", "HEAD")
+
+
+FINE = ("fs/open.c", ("0, PAGE_SIZE", "1, PAGE_SIZE"))
+AGAIN = ("mm/half.c", ("folio) << PG_SHIFT", "folio) << PAGE_SHIFT"))
+
+
+@pytest.mark.parametrize("target", ["topic", "topic:refs/heads/new", "+topic^2:topic"])
+def test_pre_push_does_not_judge_what_the_remote_has_on_another_branch(
+    repo: Repo, server: Path, tmp_path: Path, target: str
+) -> None:
+    """A merge of it, to a branch that is there and to one that is not; a branch that is put on top of it."""
+    hooked(repo.root, ".git/hooks/pre-push")
+    theirs = also(repo, server)
+    repo.git("merge", "-q", "--no-edit", "origin/master")
+    done = push(repo, tmp_path, "origin", target)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert theirs[:12] not in done.stdout
+    repo.edit("mm: mine", *AGAIN)
+    done = push(repo, tmp_path, "origin", "+topic")
+    assert (done.returncode, done.stdout.count("new use of PAGE_SHIFT")) == (1, 1)
+
+
+@pytest.mark.parametrize("target", ["topic", "topic:refs/heads/new", "+topic^2:topic"])
+def test_post_receive_does_not_judge_what_another_branch_had(
+    repo: Repo, server: Path, tmp_path: Path, target: str
+) -> None:
+    theirs = also(repo, server)
+    hooked(server, "hooks/post-receive")
+    repo.git("merge", "-q", "--no-edit", "origin/master")
+    done = push(repo, tmp_path, "origin", target)
+    assert done.returncode == 0
+    assert "finding" not in done.stderr
+    assert theirs[:12] not in done.stderr
+    repo.edit("mm: mine", *AGAIN)
+    assert push(repo, tmp_path, "origin", "+topic").stderr.count("new use of PAGE_SHIFT") == 1
+
+
+@pytest.mark.parametrize("hook", ["pre-push", "post-receive"])
+def test_of_several_branches_in_a_push_each_commit_is_judged_once(
+    repo: Repo, server: Path, tmp_path: Path, hook: str
+) -> None:
+    """master goes on, two new branches grow out of it, an old one goes away."""
+    repo.git("push", "-q", "origin", "master:gone")
+    hooked(server if hook == "post-receive" else repo.root / ".git", f"hooks/{hook}")
+    repo.edit("mm: back", "mm/converted.c", BAD)
+    repo.git("checkout", "-q", "-b", "one")
+    repo.edit("mm: again", *AGAIN)
+    repo.git("branch", "-q", "two")
+    repo.edit("fs: fine", *FINE)
+    done = push(repo, tmp_path, "origin", ":gone", "two", "one", "master")
+    assert done.returncode == (hook == "pre-push"), done.stderr
+    assert (done.stdout + done.stderr).count("new use of PAGE_S") == 2
+    assert (done.stdout + done.stderr).count("nothing found") == 1
+
+
+def test_hooks_judge_the_commits_that_a_tag_brings(repo: Repo, server: Path, tmp_path: Path) -> None:
+    hooked(server, "hooks/post-receive")
+    hooked(repo.root, ".git/hooks/pre-push")
+    repo.edit("mm: back", "mm/converted.c", BAD)
+    repo.git("tag", "-a", "v1", "-m", "v1")
+    repo.git("tag", "blob", "HEAD:mm/open.c")
+    done = push(repo, tmp_path, "origin", "blob")
+    assert (done.returncode, done.stdout, "pgconv" in done.stderr) == (0, "", False), done.stderr
+    assert push(repo, tmp_path, "origin", "v1").stdout.count("new use of PAGE_SIZE") == 1
+    assert "remote: pgconv: v1" in (done := push(repo, tmp_path, "--no-verify", "origin", "v1")).stderr
+    assert done.stderr.count("new use of PAGE_SIZE") == 1
+    assert "pgconv" not in push(repo, tmp_path, "--no-verify", "origin", "master").stderr
+
+
+def test_a_branch_that_takes_the_name_of_another_brings_nothing(repo: Repo, server: Path, tmp_path: Path) -> None:
+    repo.edit("mm: back", "mm/converted.c", BAD)
+    repo.git("push", "-q", "origin", "HEAD:refs/heads/old")
+    hooked(server, "hooks/post-receive")
+    done = push(repo, tmp_path, "origin", ":old", "HEAD:refs/heads/new")
+    assert (done.returncode, "pgconv" in done.stderr) == (0, False), done.stderr
+
+
+@pytest.mark.parametrize("where", ["by its URL", "by a name that was never fetched"])
+def test_pre_push_judges_a_branch_for_a_remote_of_which_nothing_is_known(
+    repo: Repo, server: Path, tmp_path: Path, where: str
+) -> None:
+    """What any remote has is not new."""
+    hooked(repo.root, ".git/hooks/pre-push")
+    theirs = also(repo, server)
+    repo.git("merge", "-q", "--no-edit", "origin/master")
+    repo.edit("fs: fine", *FINE)
+    repo.git("remote", "add", "mine", str(server))
+    remote = str(server) if where == "by its URL" else "mine"
+    done = push(repo, tmp_path, remote, "HEAD:refs/heads/new")
+    assert (done.returncode, "not judged" in done.stderr) == (0, False), done.stdout + done.stderr
+    assert "2 commits judged, nothing found" in done.stdout
+    assert theirs[:12] not in done.stdout
+    repo.edit("mm: mine", *AGAIN)
+    assert push(repo, tmp_path, remote, "HEAD:refs/heads/newer").returncode == 1
+
+
+@pytest.mark.parametrize("name", ["HEAD", "master@{1 second ago}"])
+def test_hooks_say_that_there_is_nothing_to_judge_against(repo: Repo, tmp_path: Path, name: str) -> None:
+    run_git(tmp_path, "init", "-q", "--bare", "empty.git")
+    hooked(repo.root, ".git/hooks/pre-push")
+    hooked(tmp_path / "empty.git", "hooks/post-receive")
+    done = push(repo, tmp_path, str(tmp_path / "empty.git"), f"{name}:refs/heads/master")
+    assert (done.returncode, done.stdout) == (0, "")
+    known = f"pgconv: no commit that {name} comes from is known to be at {tmp_path}/empty.git: not judged\n"
+    assert known in done.stderr
+    assert "remote: pgconv: master" in done.stderr
+    assert "remote: not judged: nothing that it comes from was here before" in done.stderr
+
+
 # pre-commit
 
 

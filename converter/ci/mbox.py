@@ -27,8 +27,11 @@ LONGEST = 60
 _WORD = re.compile(rb"\w")
 _DIFF = re.compile(rb"^(?:diff --git |--- \S)", re.M)
 _HUNK = re.compile(rb"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@.*$", re.M)
+_FILE = re.compile(rb"^(?:diff --git .* b/|--- (?:/dev/null\n\+\+\+ )?[^/\n]+/)([^\t\n]*)", re.M)
+_SIGNATURE = b"-- "
 _FAILED = re.compile(r"error: patch failed: (.*):(\d+)$", re.M)
 _WHY = re.compile(r"error: (?!patch failed)(.*)$", re.M)
+_AT_LINE = re.compile(r" (?:at |on |\()line (\d+)")
 _NUMBER = re.compile(r"\[[^\]]*?(\d+)/\d+[^\]]*\]")
 _VERSION = re.compile(r"\[[^\]]*?\bv(\d+)\b[^\]]*\]", re.I)
 _BASE = re.compile(rb"^base-commit: ([0-9a-f]{40,64})\s*$", re.M)
@@ -178,38 +181,81 @@ def _why(repository: Repository, tree: str, mail: Mail, problem: bytes) -> str:
     failed = _FAILED.search(text)
     if failed is None:
         reason = _WHY.search(text)
-        return reason[1] if reason is not None else last_line(problem)
+        return _unread(mail.patch, reason[1]) if reason is not None else last_line(problem)
     path, line = failed[1], int(failed[2])
-    hunks = _hunks(mail.patch, path)
-    for number, (start, old) in enumerate(hunks, 1):
-        if start == line:
-            why = _differs(repository, tree, path, start, old)
-            return f"hunk {number} of {len(hunks)} of {shown(path)} (line {line}): {why}"
+    hunks = [h for h in _hunks(mail.patch) if h.path == path]
+    for hunk in hunks:
+        if hunk.start == line:
+            return f"{hunk.name(hunks)}: {_differs(repository, tree, path, line, hunk.old)}"
     return f"{shown(path)}, line {line}: what the patch takes out is not there"
 
 
-def _hunks(patch: bytes, path: str) -> list[tuple[int, list[bytes]]]:
-    """Start and old lines of each hunk of one file."""
+def _unread(patch: bytes, reason: str) -> str:
+    """What git cannot read of a patch, where it names no more than the line of it."""
+    found = _AT_LINE.search(reason)
+    if found is None:
+        return reason
+    number = int(found[1])
+    rest = patch.split(b"\n")[number - 1 :]
+    hunks = _hunks(patch)
+    for hunk in hunks:
+        if hunk.at < number <= hunk.end and hunk.counted != hunk.has:
+            where = hunk.name([h for h in hunks if h.path == hunk.path])
+            counted, has = (f"{old} and {new}" for old, new in (hunk.counted, hunk.has))
+            then = f"comes {_quoted(rest[0])}" if any(rest) else "it ends"
+            return f"{where}: corrupt patch: its header counts {counted} lines, old and new; after {has} {then}"
+    names = _FILE.findall(b"\n".join(patch.split(b"\n")[:number]))
+    where = f"{shown(names[-1].decode('utf-8', 'surrogateescape'))}: " if names else ""
+    return f"{where}{reason[: found.start()]} at {_quoted(rest[0]) if any(rest) else 'its end'}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Hunk:
+    """Lines `at` to `end` of a patch, the first of which is its header; `end` is the one that does not belong to it.
+
+    start    where its lines are in the old file
+    counted  old and new lines that the header promises
+    has      those that are there
+    """
+
+    path: str
+    at: int
+    end: int
+    start: int
+    old: list[bytes]
+    counted: tuple[int, int]
+    has: tuple[int, int]
+
+    def name(self, hunks: list[_Hunk]) -> str:
+        """For people; `hunks` are those of its file."""
+        return f"hunk {hunks.index(self) + 1} of {len(hunks)} of {shown(self.path)} (line {self.start})"
+
+
+def _hunks(patch: bytes) -> list[_Hunk]:
+    """The hunks of all files, as git reads them: one ends where its lines are as many as it says, or with one that is
+    no line of a hunk."""
     found = []
-    current = False
-    lines = iter(patch.split(b"\n"))
-    for line in lines:
-        if line.startswith(b"--- "):
-            current = line[4:].split(b"\t")[0].endswith(b"/" + path.encode("utf-8", "surrogateescape"))
-        elif (m := _HUNK.match(line)) is not None:
-            gone = int(m[2]) if m[2] else 1
-            old: list[bytes] = []
-            come = int(m[4]) if m[4] else 1
-            while gone or come:
-                body = next(lines, None)
-                if body is None:
-                    break
-                gone -= body[:1] in (b" ", b"-", b"")
-                come -= body[:1] in (b" ", b"+", b"")
-                if body[:1] in (b" ", b"-", b""):
-                    old.append(body[1:])
-            if current:
-                found.append((int(m[1]), old))
+    path = ""
+    lines = patch.removesuffix(b"\n").split(b"\n")
+    at = 0
+    while at < len(lines):
+        if (m := _HUNK.match(lines[at])) is None:
+            named = _FILE.match(b"\n".join(lines[at : at + 2]))
+            path = named[1].decode("utf-8", "surrogateescape") if named is not None else path
+            at += 1
+            continue
+        counted = (int(m[2] or 1), int(m[4] or 1))
+        old, new, end = [], 0, at + 1
+        while (len(old), new) != counted and end < len(lines) and lines[end][:1] in (b" ", b"-", b"+", b"\\", b""):
+            kind = lines[end][:1]
+            if kind in (b" ", b"-", b""):
+                old.append(lines[end][1:])
+            new += kind in (b" ", b"+", b"")
+            end += 1
+        if (len(old), new) != counted and lines[end - 1] == _SIGNATURE:
+            old.pop()
+        found.append(_Hunk(path, at + 1, end + 1, int(m[1]), old, counted, (len(old), new)))
+        at = end
     return found
 
 

@@ -37,7 +37,11 @@ def series(repo: Repo) -> bytes:
         (lambda good: b"", "not an mbox"),
         (lambda good: good[5:], "not an mbox: its first line does not begin with 'From '"),
         (lambda good: MAIL + b"hello\n", "no patch in it: none of its 1 mails holds a diff"),
-        (lambda good: good[: good.index(b"addr += PAGE_SIZE")], r"mail 1 .*does not apply: corrupt patch"),
+        (
+            lambda good: good[: good.index(b"addr += PAGE_SIZE")],
+            r"mail 1 .*does not apply: hunk 1 of 1 of mm/converted.c \(line 10\): corrupt patch: its header counts 6 and 7 "
+            "lines, old and new; after 3 and 4 it ends",
+        ),
         (lambda good: good.replace(b" \tpte++", b" \tp\xfc++"), "mail 1: line 14 of its body is not utf-8: byte 0xfc"),
         (lambda good: good.replace(b"mm/converted.c", b"mm/none.c"), "mm/none.c: does not exist"),
         (

@@ -212,6 +212,60 @@ def test_a_long_line_is_quoted_with_a_mark_that_it_goes_on(repo: Repo, mails: Pa
 
 
 @pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("@@ -27,7 +27,7 @@", "@@ -27,7 +27,9 @@"),
+         r"hunk 2 of 2 of mm/b.c \(line 27\): corrupt patch: its header counts 7 and 9 lines, old and new; "
+         r"after 7 and 7 comes 'diff --git a/mm/c.c b/mm/c.c'"),
+        (("@@ -2,7 +2,7 @@", "@@ -2,6 +2,7 @@"),
+         r"hunk 1 of 2 of mm/b.c \(line 2\): corrupt patch: its header counts 6 and 7 lines, old and new; "
+         r"after 7 and 7 comes '@@ -27,7"),
+        ((" int v28;", " int\nv28;"), r"hunk 2 of 2 of mm/b.c .* 7 and 7 lines, old and new; after 2 and 2 comes 'v28;'"),
+        ((" int v53;\n", ""), r"hunk 1 of 1 of mm/c.c .* 7 and 7 lines, old and new; after 6 and 6 comes '[\d.]+"),
+        (("@@ -27,7", "@@ -27,x"), r"mm/b.c: corrupt patch at '@@ -27,x \+27,7 @@"),
+        (("@@ -47,7 +47,7 @@ int v46;\n", ""), "mm/c.c: patch with only garbage at 'int v47;'"),
+        (("+++ b/mm/c.c\n", ""), "mm/c.c: git diff header lacks filename information at '@@ -47"),
+    ],
+    ids=["more than there is", "fewer", "wrapped", "a line is gone", "no number", "no header of a hunk", "no file"],
+)  # fmt: skip
+def test_what_git_cannot_read_is_named_by_mail_file_and_hunk(
+    repo: Repo, tmp_path: Path, change: tuple[str, str], said: str
+) -> None:
+    lines = [f"int v{n};" for n in range(1, 61)]
+    repo.base = repo.commit("base", {f"mm/{name}.c": "\n".join(lines) + "\n" for name in "bc"})
+    repo.edit("mm: fine", "mm/open.c", ("bytes", "octets"))
+    for name, numbers in (("b", (5, 30)), ("c", (50,))):
+        kept = [f"long v{n};" if n in numbers else line for n, line in enumerate(lines, 1)]
+        (repo.root / f"mm/{name}.c").write_text("\n".join(kept) + "\n")
+    repo.record("mm: long")
+    text = series(repo).decode()
+    assert text.count(change[0]) == 1
+    file = tmp_path / "series.mbox"
+    file.write_text(text.replace(*change))
+    with pytest.raises(InputError, match=r"mail 2 \(\[PATCH 2/2\] mm: long\): does not apply: " + said):
+        repo.findings(mails=file)
+
+
+def test_a_mail_that_ends_too_early_is_named_by_what_is_there(repo: Repo, mails: Path) -> None:
+    whole = mails.read_bytes()
+    last = whole.rindex(b"@@ -")
+    for end, said in ((last, "mm/converted.c: patch with only garbage at its end"),
+                      (whole.index(b" unsigned", last), "hunk 1 of 1 of mm/converted.c .*; after 0 and 0 it ends")):  # fmt: skip
+        mails.write_bytes(whole[:end])
+        with pytest.raises(InputError, match=r"mail 3 \(\[PATCH 2/2\] mm: back\): does not apply: " + said):
+            repo.findings(mails=mails)
+
+
+def test_the_hunk_of_a_file_that_is_renamed_is_named(repo: Repo, tmp_path: Path) -> None:
+    repo.git("mv", "mm/converted.c", "mm/other.c")
+    repo.edit("mm: rename", "mm/other.c", BAD)
+    file = tmp_path / "series.mbox"
+    file.write_bytes(series(repo, "-M").replace(b" \tpte++;", b" \tpte--;"))
+    with pytest.raises(InputError, match=r"hunk 1 of 1 of mm/converted.c \(line 10\): line 13 should be 'pte--;'"):
+        repo.findings(mails=file)
+
+
+@pytest.mark.parametrize(
     ("content", "said"),
     [
         (b"", "not an mbox"),
@@ -219,7 +273,8 @@ def test_a_long_line_is_quoted_with_a_mark_that_it_goes_on(repo: Repo, mails: Pa
         (b"From x\nSubject: hello\n\nno patch here\n", "no patch in it: none of its 1 mails"),
         (b"From x\nSubject: a\n\nd\xe9j\xe0\n--- a/x\n+++ b/x\n", "mail 1: line 1 of its body is not utf-8: byte 0xe9"),
         (b"From x\nSubject: a\nContent-Type: text/plain; charset=klingon\n\nx\n", "unknown character set klingon"),
-        (b"From x\nSubject: a\n\n--- a/mm/open.c\n+++ b/mm/open.c\n@@ -1 +1,9 @@\n-u\n", "mail 1 .*: corrupt patch"),
+        (b"From x\nSubject: a\n\n--- a/mm/open.c\n+++ b/mm/open.c\n@@ -1 +1,9 @@\n-u\n",
+         r"mail 1 .*: hunk 1 of 1 of mm/open.c \(line 1\): corrupt patch: .* 1 and 9 lines, .*; after 1 and 0 it ends"),
         (b"From x\nSubject: a\n\n--- a/../x\n+++ b/../x\n@@ -0,0 +1 @@\n+u\n", "mail 1 .*: does not apply"),
     ],
 )

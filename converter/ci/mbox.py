@@ -110,7 +110,8 @@ def _text(path: Path, number: int, message: EmailMessage) -> bytes:
         except UnicodeDecodeError as error:
             line = raw.count(b"\n", 0, error.start) + 1
             raise InputError(
-                f"{path}: mail {number}: line {line} of its body is not {charset}: byte 0x{raw[error.start]:02x}"
+                f"{path}: mail {number}: line {line} of its body is not {charset}: byte 0x{raw[error.start]:02x}; "
+                "git am takes the bytes of such a file as they are: judge the commits that it makes"
             ) from error
         except LookupError as error:
             raise InputError(f"{path}: mail {number}: unknown character set {charset}") from error

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ci.conftest import Repo
+from tests.ci.conftest import CONVERTED, Repo
 from tests.ci.test_history import BAD
 from tests.conftest import Run
 
@@ -58,6 +58,21 @@ def test_a_series_that_cannot_be_judged(
     file = tmp_path / "series.mbox"
     file.write_bytes(make(series(repo)))
     refused(pgconv("ci", "--mbox", file, repo.root), said)
+
+
+def test_a_patch_of_a_file_in_another_encoding_goes_through_git_am(repo: Repo, pgconv: Run, tmp_path: Path) -> None:
+    """What the refusal tells is what works."""
+    old = CONVERTED.replace("\tpte++;", "\tpte++; /* \u00fc */").encode("latin-1")
+    repo.base = repo.commit("mm: latin-1", {"mm/converted.c": old})
+    repo.commit("mm: back", {"mm/converted.c": old.replace(b"\tpte++;", b"\taddr += PAGE_SIZE;\n\tpte++;")})
+    file = tmp_path / "0001.patch"
+    repo.git("format-patch", "-1", "--output", str(file))
+    repo.git("reset", "-q", "--hard", repo.base)
+    said = "line 14 of its body is not utf-8: byte 0xfc; git am takes the bytes of such a file as they are: judge the commit"
+    refused(pgconv("ci", "--mbox", file, repo.root), said)
+    repo.git("am", "-q", str(file))
+    done = pgconv("ci", repo.root, f"{repo.base}..HEAD", "--format", "gcc")
+    assert (done.returncode, done.stdout.count("mm/converted.c:13:10: error: new use of PAGE_SIZE")) == (1, 1)
 
 
 @pytest.mark.parametrize("file", ["/dev/null", "/"])

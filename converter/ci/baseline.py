@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -12,6 +13,9 @@ from converter import __version__
 from converter.errors import InputError
 
 SCHEMA = "pgconv.baseline/1"
+"""The version that counts: that of the format, whichever pgconv wrote it."""
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Baseline(msgspec.Struct, frozen=True):
@@ -21,7 +25,7 @@ class Baseline(msgspec.Struct, frozen=True):
     scheme: str
     revision: str
     pgconv: str
-    files: dict[str, dict[str, int]]
+    files: dict[str, dict[str, Count]]
 
     def allowed(self, path: str, function: str) -> int:
         """Uses that a function may have."""
@@ -61,7 +65,7 @@ def _plain(path: str) -> str:
 
 
 def load(path: Path, scheme_name: str) -> Baseline:
-    """Raises InputError: no such file, no baseline, one of another version or scheme."""
+    """Raises InputError: no such file, no baseline, one of another format or scheme."""
     try:
         raw = path.read_bytes()
     except OSError as error:

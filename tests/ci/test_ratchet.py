@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from converter.ci import baseline
@@ -157,6 +158,9 @@ def test_a_baseline_reads_back_as_it_was_written(repo: Repo, tmp_path: Path) -> 
         ({"schema": 3}, "not a baseline"),
         ({"scheme": "mmupage"}, "a baseline of scheme mmupage"),
         ({"files": {"a.c": {"f": "many"}}}, "a damaged baseline"),
+        ({"files": {"a.c": {"f": -1}}}, "a damaged baseline: Expected `int` >= 0 .*; make it anew with pgconv baseline"),
+        ({"files": {"a.c": {"f": 1.5}}}, "a damaged baseline: Expected `int`, got `float`"),
+        ({"files": {"a.c": {"f": True}}}, "a damaged baseline: Expected `int`, got `bool`"),
     ],
 )
 def test_a_baseline_that_cannot_be_used_is_refused(
@@ -166,6 +170,13 @@ def test_a_baseline_that_cannot_be_used_is_refused(
     file.write_text(json.dumps({**json.loads(repo.baseline().encoded()), **change}))
     with pytest.raises(InputError, match=said):
         baseline.load(file, "pte-pg")
+
+
+def test_a_baseline_of_another_pgconv_is_read_where_the_format_is_the_same(repo: Repo, tmp_path: Path) -> None:
+    file = tmp_path / "baseline.json"
+    made = repo.baseline()
+    file.write_bytes(msgspec.structs.replace(made, pgconv="9.9").encoded())
+    assert baseline.load(file, "pte-pg").files == made.files
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"\xff\xfe", b"{"])

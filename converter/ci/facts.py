@@ -14,7 +14,7 @@ from converter.examine import cache_key
 from converter.kept import fact_key
 from converter.tree import Entry, Problems, shown
 from converter.tree.cache import Cache
-from converter.tree.git import GitReader
+from converter.tree.git import GitReader, partial_clone
 from converter.tree.pool import Lost, run
 from converter.units.facts import Facts, decode
 from converter.worker import Found, Worker
@@ -55,7 +55,8 @@ class FactStore:
         for found in self._made(sorted(missing)):
             if found.problem:
                 if self._problems is None:
-                    raise InputError(f"{shown(found.path)}: {found.problem}; the commit cannot be judged without it")
+                    said = f"{found.problem}; the commit cannot be judged without it"
+                    raise InputError(f"{shown(found.path)}: {said}{partial_clone(self._reader.directory)}")
                 self._problems.add(f"not read: {found.problem}", found.path)
                 self._known[found.path, found.digest] = b""
                 continue

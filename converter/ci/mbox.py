@@ -246,7 +246,8 @@ def _hunks(patch: bytes) -> list[_Hunk]:
             at += 1
             continue
         counted = (int(m[2] or 1), int(m[4] or 1))
-        old, new, end = [], 0, at + 1
+        old: list[bytes] = []
+        new, end = 0, at + 1
         while (len(old), new) != counted and end < len(lines) and lines[end][:1] in (b" ", b"-", b"+", b"\\", b""):
             kind = lines[end][:1]
             if kind in (b" ", b"-", b""):

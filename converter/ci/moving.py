@@ -14,7 +14,7 @@ from converter.examine import Progress, examine
 from converter.ledger import Ledger
 from converter.tree import Problems, Tree, shown
 from converter.tree.cache import Cache, tree_digest
-from converter.tree.git import open_revision
+from converter.tree.git import at, lacking, open_revision, version_at
 from converter.tree.history import FileChange, Repository
 from converter.units.facts import Facts, declares
 from converter.units.live import Exchanged, Live
@@ -87,9 +87,11 @@ def _loader(store: FactStore, base: Base) -> Callable[[int], Facts]:
 
 def near_base(
     repository: Repository, cache: Cache, chosen: Scheme, tree: str, jobs: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress | None = None, named: str | None = None,
 ) -> MovingTree:  # fmt: skip
     """The tree, starting from the base that is kept for the repository; one that is too far away is replaced.
+
+    named   what people call the tree
 
     Raises InputError where the tree is not a kernel's, or a part of it not there.
     """
@@ -99,21 +101,22 @@ def near_base(
     base = kept(shelf)
     changes: list[FileChange] = []
     if base is not None and base.tree != tree:
+        version_at(repository.directory, at(repository.path, named or tree), tree)
         if repository.has(base.tree):
             changes = repository.diff(base.tree, tree, lines=False)
         if not changes or len(changes) > DISTANT:
             base = None
     if base is None:
-        listed = _listed(repository, tree)
+        listed = _listed(repository, tree, named)
         known = cache.digests(listed)
         solved = scanned(cache, chosen, tree_digest(known), tree, own)
         base, made = solved or make(examine(listed, cache, name, jobs, progress, known), tree, own)
         keep(shelf, base, made)
         return MovingTree(repository, store, chosen, base, lambda: made, own, {})
-    at, load, files = base.tree, _loader(store, base), list(base.solved.graph.files)
+    start, load, files = base.tree, _loader(store, base), list(base.solved.graph.files)
 
     def types() -> TypeTable:
-        found = kept_types(shelf, at, own)
+        found = kept_types(shelf, start, own)
         return found or type_table(((path, declares(load(n))) for n, path in enumerate(files)), own)
 
     moving = MovingTree(repository, store, chosen, base, types, own, {})
@@ -142,18 +145,18 @@ def whole(
     return moving
 
 
-def _listed(repository: Repository, tree: str) -> Tree:
+def _listed(repository: Repository, tree: str, named: str | None) -> Tree:
     """The files of a tree.
 
     Raises InputError where blobs of it are missing: what a lost file settles would be judged all the same, and its own
     uses would count as converted.
     """
-    listed = open_revision(repository.path, tree)
+    listed = open_revision(repository.path, tree, named)
     if listed.absent:
         others = len(listed.absent) - 1
         more = f" and of {others} more file{'s' * (others > 1)}" if others else ""
         raise InputError(
             f"{shown(repository.path)}: the blob of {shown(listed.absent[0])}{more} is not in this repository, and "
-            "units are a matter of the whole tree; a clone that is neither partial nor damaged has it"
+            f"units are a matter of the whole tree{lacking(repository.directory)}"
         )
     return listed

@@ -19,6 +19,7 @@ from converter.collector import uncollected
 from converter.errors import InputError
 from converter.examine import Progress
 from converter.tree.cache import Cache
+from converter.tree.git import at, version_at
 from converter.tree.history import Commit, Repository, scratch
 from converter.vocabulary import scheme as load_scheme
 
@@ -60,7 +61,8 @@ def run(
         base = commits[0].parents[0]
         first = repository.tree_of(base)
         with uncollected():
-            tree = near_base(repository, cache, load_scheme(options.scheme), first, options.jobs, progress)
+            chosen, begin = load_scheme(options.scheme), f"the base of {named}"
+            tree = near_base(repository, cache, chosen, first, options.jobs, progress, begin)
         judged = tuple(Judge(repository, tree, policy, baseline).run(commits, said))
         trees = {c.name: c.tree for c in commits}
         patches = b"".join(patch(repository, trees[j.name], j) for j in judged) if options.suggest else b""
@@ -70,6 +72,7 @@ def run(
         judgement = Judgement(tool, repository.path, named, options.scheme, judged, rules, warnings)
         lowered = None
         if baseline is not None and options.update:
+            version_at(repository.directory, at(repository.path, f"the end of {named}"), commits[-1].tree)
             tree.move(commits[-1].tree)
             lowered = lower(repository, baseline, tree, commits[-1].name)
         return Outcome(judgement, patches, lowered)
@@ -94,7 +97,7 @@ def record(
     """The tree of a revision, ready to be counted. Raises InputError."""
     repository = Repository(path)
     commit = repository.commit(rev)
-    tree = near_base(repository, cache, load_scheme(scheme), commit.tree, jobs, progress)
+    tree = near_base(repository, cache, load_scheme(scheme), commit.tree, jobs, progress, rev)
     return repository, tree, commit
 
 

@@ -27,6 +27,9 @@ _FAILURES = 16
 
 _PIECE = 1 << 20
 
+_PLACES = ("mm", "arch", "include/linux")
+"""Directories of which a kernel tree has one at least."""
+
 
 def git_directory(path: str) -> str | None:
     """The git directory of the work tree or bare repository at `path`, None if it is neither; parents do not count."""
@@ -41,16 +44,16 @@ def is_bare(path: str) -> bool:
     return os.path.isfile(os.path.join(path, "HEAD")) and os.path.isdir(os.path.join(path, "objects"))
 
 
-def open_revision(path: str, rev: str) -> Tree:
-    """The tree of revision `rev` of the repository at `path`; raises InputError."""
+def open_revision(path: str, rev: str, named: str | None = None) -> Tree:
+    """The tree of revision `rev` of the repository at `path`; raises InputError. `named`: what people call it."""
     directory = git_directory(path)
     if directory is None:
         raise InputError(f"{shown(path)}: not a git repository: a revision (--rev) can only be read from one")
     directory = os.path.realpath(directory)
     listed_ns = time.time_ns()
-    revision = _resolve(directory, path, rev)
+    revision = _resolve(directory, path, rev, named or rev)
     problems = Problems()
-    entries, absent, version = _listing(directory, f"{shown(path)} at {shown(rev)}", revision, problems)
+    entries, absent, version = _listing(directory, at(path, named or rev), revision, problems)
     root = os.path.realpath(path)
     return Tree(
         name=os.path.basename(root) or root,
@@ -65,11 +68,16 @@ def open_revision(path: str, rev: str) -> Tree:
     )
 
 
-def _resolve(directory: str, path: str, rev: str) -> str:
+def at(path: str, rev: str) -> str:
+    """A revision of a repository, for people."""
+    return f"{shown(path)} at {shown(rev)}"
+
+
+def _resolve(directory: str, path: str, rev: str, named: str) -> str:
     """The id of the commit, or of the bare tree, that `rev` names."""
     # The "-": --end-of-options is not understood by every version that is in use.
     if rev.startswith("-") or "\0" in rev:
-        raise InputError(f"{shown(path)}: unknown revision {shown(rev)}")
+        raise InputError(f"{shown(path)}: unknown revision {shown(named)}")
     ids: list[str] = []
     for kind in ("tree", "commit"):
         answer = git(directory, "rev-parse", "--verify", "--quiet", f"{rev}^{{{kind}}}")
@@ -77,7 +85,7 @@ def _resolve(directory: str, path: str, rev: str) -> str:
             ids.append(answer.stdout.decode().strip())
         elif not ids:
             why = f" ({last_line(answer.stderr)})" if answer.stderr.strip() else ""
-            raise InputError(f"{shown(path)}: unknown revision {shown(rev)}{why}")
+            raise InputError(f"{shown(path)}: unknown revision {shown(named)}{why}{partial_clone(directory)}")
     return ids[-1]
 
 
@@ -85,7 +93,7 @@ def _listing(directory: str, where: str, revision: str, problems: Problems) -> t
     """What is there, what is not, and the kernel's version."""
     names = _names(directory, where, revision, problems)
     blobs = {name: blob for name, blob in names.items() if is_scanned(name)}
-    version = _version(directory, where, names)
+    version = version_at(directory, where, revision)
     elsewhere = _absent(directory, revision)
     sizes = _sizes(directory, where, [blob for blob in blobs.values() if blob not in elsewhere])
     entries = [Entry(name, sizes[blob], (), blob) for name, blob in sorted(blobs.items()) if blob in sizes]
@@ -99,7 +107,7 @@ def _names(directory: str, where: str, revision: str, problems: Problems) -> dic
     """path -> blob id of all regular files of the revision (the modes are those of git-fast-import(1))."""
     answer = git(directory, "ls-tree", "-r", "-z", "--full-tree", revision)
     if answer.returncode != 0:
-        raise InputError(f"{where}: git: {last_line(answer.stderr)}")
+        raise InputError(f"{where}: git: {last_line(answer.stderr)}{partial_clone(directory)}")
     names: dict[str, str] = {}
     for line in answer.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1]:
         description, _, name = line.partition("\t")
@@ -111,10 +119,22 @@ def _names(directory: str, where: str, revision: str, problems: Problems) -> dic
     return names
 
 
-def _absent(directory: str, revision: str) -> set[str]:
-    """The blobs of the revision that a partial clone does not have: asking for one makes git try to fetch it."""
+def partial_clone(directory: str) -> str:
+    """What to add to a message on what is not there, where the repository is a partial clone; else nothing."""
     keys = r"^(remote\..*\.promisor|extensions\.partialclone)$"
     if git(directory, "config", "--get-regexp", keys).returncode != 0:
+        return ""
+    return "; the clone is partial, and nothing is fetched: git fetch --refetch --no-filter brings all that it lacks"
+
+
+def lacking(directory: str) -> str:
+    """What to add to a message on an object that should be there."""
+    return partial_clone(directory) or "; the repository is damaged: git fsck says what is missing"
+
+
+def _absent(directory: str, revision: str) -> set[str]:
+    """The blobs of the revision that a partial clone does not have: asking for one makes git try to fetch it."""
+    if not partial_clone(directory):
         return set()
     objects = git(directory, "rev-list", "--objects", "--no-walk", "--missing=print", revision).stdout
     return {line[1:].decode() for line in objects.splitlines() if line.startswith(b"?")}
@@ -129,19 +149,25 @@ def _sizes(directory: str, where: str, blobs: list[str]) -> dict[str, int]:
     return {line[0]: int(line[2]) for line in lines if len(line) == 3 and line[1] == "blob"}
 
 
-def _version(directory: str, where: str, names: dict[str, str]) -> str:
-    if "Makefile" not in names:
+def version_at(directory: str, where: str, revision: str) -> str:
+    """The version of the kernel whose tree a revision is. Raises InputError where it is none."""
+    answer = git(directory, "ls-tree", "-z", "--full-tree", revision, "Makefile", *_PLACES)
+    if answer.returncode != 0:
+        raise InputError(f"{where}: git: {last_line(answer.stderr)}{partial_clone(directory)}")
+    fields = [line.partition("\t") for line in answer.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1]]
+    blobs = {name: head.split(" ")[2] for head, _, name in fields if head.startswith("100")}
+    if "Makefile" not in blobs:
         raise InputError(f"{where}: not a kernel tree: no Makefile")
     reader = GitReader(directory)
     try:
-        version = kernel_version(reader.read(Entry("Makefile", 0, (), names["Makefile"])))
+        version = kernel_version(reader.read(Entry("Makefile", 0, (), blobs["Makefile"])))
     except Unreadable as error:
-        raise InputError(f"{where}: {error}") from None
+        raise InputError(f"{where}: {error}{lacking(directory)}") from None
     finally:
         reader.close()
     if version is None:
         raise InputError(f"{where}: not a kernel tree: its Makefile has no VERSION and PATCHLEVEL")
-    if not any(name.startswith(("mm/", "arch/", "include/linux/")) for name in names):
+    if not any(head.startswith("040000") for head, _, _ in fields):
         raise InputError(f"{where}: not a kernel tree: none of mm/, arch/ and include/linux/ is there")
     return version
 
@@ -204,13 +230,13 @@ class GitReader:
     """Reads blobs through one long-lived `git cat-file --batch` in each process that uses it."""
 
     def __init__(self, directory: str, extra: Mapping[str, str] = NOTHING) -> None:
-        self._directory = directory
+        self.directory = directory
         self._extra = dict(extra)
         self._process: subprocess.Popen[bytes] | None = None
         self._failures = 0
 
     def __reduce__(self) -> tuple[type["GitReader"], tuple[str, dict[str, str]]]:
-        return GitReader, (self._directory, self._extra)
+        return GitReader, (self.directory, self._extra)
 
     def read(self, entry: Entry) -> bytes:
         """The bytes of a blob; raises Unreadable."""
@@ -262,7 +288,7 @@ class GitReader:
             self._process = subprocess.Popen(
                 _command("cat-file", "--batch"),
                 cwd="/",
-                env=_environment(self._directory, self._extra),
+                env=_environment(self.directory, self._extra),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

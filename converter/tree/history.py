@@ -13,7 +13,7 @@ from functools import cached_property
 
 from converter.errors import InputError
 from converter.tree.entry import SUFFIXES
-from converter.tree.git import NOTHING, GitReader, git, git_directory, is_scanned, last_line
+from converter.tree.git import NOTHING, GitReader, git, git_directory, is_scanned, lacking, last_line, partial_clone
 from converter.tree.problems import shown
 
 _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
@@ -86,7 +86,9 @@ class Repository:
         """What a plumbing command prints; raises InputError where it fails."""
         answer = git(self.directory, *arguments, requests=requests, extra=self._extra)
         if answer.returncode != 0:
-            raise InputError(f"{shown(self.path)}: git {arguments[0]}: {last_line(answer.stderr)}")
+            command = next(a for a in arguments if not a.startswith("-") and "=" not in a)
+            said = f"{last_line(answer.stderr)}{partial_clone(self.directory)}"
+            raise InputError(f"{shown(self.path)}: git {command}: {said}")
         return answer.stdout
 
     def has(self, object_id: str) -> bool:
@@ -115,7 +117,8 @@ class Repository:
         if commit not in self._trees:
             answer = git(self.directory, "rev-parse", "--verify", "--quiet", f"{commit}^{{tree}}", extra=self._extra)
             if answer.returncode != 0:
-                raise InputError(f"{shown(self.path)}: commit {commit[:12]} is not in this repository")
+                said = f"commit {commit[:12]} is not in this repository{lacking(self.directory)}"
+                raise InputError(f"{shown(self.path)}: {said}")
             self._trees[commit] = answer.stdout.decode().strip()
         return self._trees[commit]
 
@@ -133,8 +136,8 @@ class Repository:
         return answer.stderr or b"git apply failed" if answer.returncode != 0 else b""
 
     def commits(self, range_: str) -> list[Commit]:
-        """The commits of `A..B`, or of `A..B ^C`, which leaves out what C reaches, parents first; or the one commit that
-        is named. `B ^A` is `A..B`. Raises InputError; never empty."""
+        """The commits of `A..B`, or of `A..B ^C`, which leaves out what C reaches, parents first; or the one commit
+        that is named. `B ^A` is `A..B`. Raises InputError; never empty."""
         if "..." in range_:
             raise InputError(f"{shown(range_)}: a symmetric difference has two sides; write A..B")
         last, *without = _WITHOUT.split(range_)

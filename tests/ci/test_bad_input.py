@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.ci.conftest import CONVERTED, Repo
+from tests.ci.conftest import CONVERTED, FILES, Repo
 from tests.ci.test_history import BAD
 from tests.conftest import Run
+from tests.tree.conftest import run_git
 
 MAIL = b"From x Mon Sep 17 00:00:00 2001\nSubject: [PATCH] mm: x\n\n"
 
@@ -39,8 +41,8 @@ def series(repo: Repo) -> bytes:
         (lambda good: MAIL + b"hello\n", "no patch in it: none of its 1 mails holds a diff"),
         (
             lambda good: good[: good.index(b"addr += PAGE_SIZE")],
-            r"mail 1 .*does not apply: hunk 1 of 1 of mm/converted.c \(line 10\): corrupt patch: its header counts 6 and 7 "
-            "lines, old and new; after 3 and 4 it ends",
+            r"mail 1 .*does not apply: hunk 1 of 1 of mm/converted.c \(line 10\): corrupt patch: "
+            "its header counts 6 and 7 lines, old and new; after 3 and 4 it ends",
         ),
         (lambda good: good.replace(b" \tpte++", b" \tp\xfc++"), "mail 1: line 14 of its body is not utf-8: byte 0xfc"),
         (lambda good: good.replace(b"mm/converted.c", b"mm/none.c"), "mm/none.c: does not exist"),
@@ -68,7 +70,7 @@ def test_a_patch_of_a_file_in_another_encoding_goes_through_git_am(repo: Repo, p
     file = tmp_path / "0001.patch"
     repo.git("format-patch", "-1", "--output", str(file))
     repo.git("reset", "-q", "--hard", repo.base)
-    said = "line 14 of its body is not utf-8: byte 0xfc; git am takes the bytes of such a file as they are: judge the commit"
+    said = "line 14 of its body is not utf-8: byte 0xfc; git am takes the bytes of such a file as they are: judge"
     refused(pgconv("ci", "--mbox", file, repo.root), said)
     repo.git("am", "-q", str(file))
     done = pgconv("ci", repo.root, f"{repo.base}..HEAD", "--format", "gcc")
@@ -116,7 +118,10 @@ def test_a_repository_that_lacks_a_file_of_the_base(repo: Repo, pgconv: Run, tmp
     repo.edit("mm: back", "mm/converted.c", BAD)
     lose(repo, "HEAD:include/linux/mm.h")
     lose(repo, "HEAD:fs/open.c")
-    said = "the blob of fs/open.c and of 1 more file is not in this repository"
+    said = (
+        "the blob of fs/open.c and of 1 more file is not in this repository, and units are a matter of the whole tree; "
+        "the repository is damaged: git fsck says what is missing"
+    )
     refused(pgconv("ci", repo.root, "HEAD"), said)
     refused(pgconv("ci", repo.root, "--mbox", file, "--base", repo.base), said)
     refused(pgconv("baseline", repo.root, "HEAD"), said)
@@ -125,7 +130,69 @@ def test_a_repository_that_lacks_a_file_of_the_base(repo: Repo, pgconv: Run, tmp
 def test_a_repository_that_lacks_a_commit(repo: Repo, pgconv: Run) -> None:
     repo.edit("mm: back", "mm/converted.c", BAD)
     lose(repo, "HEAD^")
-    refused(pgconv("ci", repo.root, "HEAD"), f"commit {repo.base[:12]} is not in this repository")
+    said = f"commit {repo.base[:12]} is not in this repository; the repository is damaged: git fsck says"
+    refused(pgconv("ci", repo.root, "HEAD"), said)
+
+
+PARTIAL = "; the clone is partial, and nothing is fetched: git fetch --refetch --no-filter brings all that it lacks$"
+
+
+def partial_clone(repo: Repo, *options: str) -> Path:
+    """A clone of three commits that lacks what the options say."""
+    repo.edit("mm: fine", "mm/open.c", ("bytes", "octets"))
+    repo.edit("mm: back", "mm/converted.c", BAD)
+    repo.git("config", "uploadpack.allowFilter", "true")
+    repo.git("config", "uploadpack.allowAnySHA1InWant", "true")
+    clone = repo.root.parent / "partial"
+    repo.git("clone", "-q", *options, f"file://{repo.root}", str(clone))
+    return clone
+
+
+@pytest.mark.parametrize(
+    ("options", "judged", "counted"),
+    [
+        (("--filter=blob:none",), "the blob of mm/converted.c is not in", "the blob of mm/converted.c is not in"),
+        (("--filter=blob:none", "--bare"), "partial at the base of HEAD: Makefile: ", "partial at HEAD~1: Makefile: "),
+        (("--filter=tree:0",), "commit [0-9a-f]{12} is not in", "unknown revision HEAD~1 "),
+    ],
+    ids=["without old files", "without files", "without trees"],
+)
+def test_a_partial_clone_says_that_it_is_one_and_what_makes_it_whole(
+    repo: Repo, pgconv: Run, options: tuple[str, ...], judged: str, counted: str
+) -> None:
+    """Of what people named, not of a tree. What it tells to do is then done."""
+    clone = partial_clone(repo, *options)
+    for done, said in ((pgconv("ci", clone, "HEAD"), judged), (pgconv("baseline", clone, "HEAD~1"), counted)):
+        refused(done, said + ".*" + PARTIAL)
+        assert f"at {repo.git('rev-parse', 'HEAD~1^{tree}')}" not in done.stderr
+    run_git(clone, "fetch", "-q", "--refetch", "--no-filter")
+    assert pgconv("ci", clone, "HEAD").returncode == 1
+
+
+def test_a_partial_clone_of_which_a_tree_near_by_is_known_says_so_too(repo: Repo, pgconv: Run) -> None:
+    clone = partial_clone(repo, "--filter=blob:none")
+    assert pgconv("baseline", repo.root, "HEAD~2").returncode == 0
+    shutil.rmtree(repo.root)
+    clone.rename(repo.root)
+    refused(pgconv("ci", repo.root, "HEAD"), "linux: git diff-tree: .*" + PARTIAL)
+
+
+def test_a_revision_that_is_no_kernel_is_refused_though_one_near_by_is_known(
+    repo: Repo, pgconv: Run, tmp_path: Path
+) -> None:
+    """What has no file has no use either, and a baseline without one would let nothing in."""
+    file = tmp_path / "baseline.json"
+    assert pgconv("baseline", repo.root, "HEAD", "-o", file).returncode == 0
+    kept = file.read_bytes()
+    repo.git("rm", "-q", "-r", ".")
+    repo.git("commit", "-q", "-m", "nothing")
+    refused(pgconv("baseline", repo.root, "HEAD", "-o", file), "linux at HEAD: not a kernel tree: no Makefile")
+    refused(pgconv("baseline", repo.root, "HEAD", "-o", file, "--update"), "linux at HEAD: not a kernel tree")
+    said = "linux at the end of HEAD: not a kernel tree: no Makefile"
+    refused(pgconv("ci", repo.root, "HEAD", "--baseline", file, "--update"), said)
+    assert file.read_bytes() == kept
+    repo.commit("again", dict(FILES))
+    refused(pgconv("ci", repo.root, "HEAD~1..HEAD"), r"linux at the base of HEAD~1\.\.HEAD: not a kernel tree")
 
 
 def test_a_baseline_of_another_version(repo: Repo, pgconv: Run, tmp_path: Path) -> None:

@@ -177,7 +177,7 @@ def test_a_repository_that_is_no_kernel_is_refused(make_repo: Callable[..., Repo
     repo.edit("x", "x.c", ("int", "long"))
     done = pgconv("ci", repo.root, "HEAD")
     assert done.returncode == 2
-    assert "not a kernel tree" in done.stderr
+    assert done.stderr == f"pgconv: {repo.root} at the base of HEAD: not a kernel tree: no Makefile\n"
 
 
 def test_without_the_cache_it_is_the_same(repo: Repo, bad: str, pgconv: Run) -> None:

@@ -158,7 +158,7 @@ def test_a_baseline_reads_back_as_it_was_written(repo: Repo, tmp_path: Path) -> 
         ({"schema": 3}, "not a baseline"),
         ({"scheme": "mmupage"}, "a baseline of scheme mmupage"),
         ({"files": {"a.c": {"f": "many"}}}, "a damaged baseline"),
-        ({"files": {"a.c": {"f": -1}}}, "a damaged baseline: Expected `int` >= 0 .*; make it anew with pgconv baseline"),
+        ({"files": {"a.c": {"f": -1}}}, "a damaged baseline: Expected `int` >= 0 .*; make it anew with pgconv"),
         ({"files": {"a.c": {"f": 1.5}}}, "a damaged baseline: Expected `int`, got `float`"),
         ({"files": {"a.c": {"f": True}}}, "a damaged baseline: Expected `int`, got `bool`"),
     ],

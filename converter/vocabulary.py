@@ -80,6 +80,14 @@ class Scheme(toml.Entry, frozen=True):
                     return unit
         return None
 
+    def owns(self, name: str) -> bool:
+        """Is it a name that the scheme splits, or one of its own? What such a name means, its definition says."""
+        return (
+            name in self.names
+            or self.unit_written(name) is not None
+            or any(name == c.name for c in self.conversion)
+        )
+
     def keeps(self, name: str) -> bool:
         """Does one of the units go on with the name?"""
         return name in self.names.get(name, {}).values()

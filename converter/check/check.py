@@ -1,7 +1,8 @@
 """Findings on converted code: a name of the scheme that the units contradict, and counts that meet the wrong count.
 
 A written name is a claim, not evidence: the solver decides each use as if it were not converted yet, and a decision
-for the other unit is a finding, with the chain for it. Uses that the scan calls `logic` are left to the scan.
+for the other unit is a finding, with the chain for it. Uses that the scan calls `logic` are left to the scan. What
+stands in the definition of one of the scheme's names says what that name means, and is not judged by what reaches it.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def mismatch(judge: Decider, file: int, use: Use) -> Site | None:
     """The finding on one use of a name of the scheme, where the units contradict it."""
     site = judge.site(file, use)
     unit = judge.scheme.unit_written(use.written)
-    if site.status != "decided" or site.unit == unit or unit is None:
+    if site.status != "decided" or site.unit == unit or unit is None or judge.scheme.owns(use.function):
         return None
     claim = Evidence(site.path, site.line, f"{use.written} says {unit.upper()}")
     return replace(

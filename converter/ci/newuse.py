@@ -67,8 +67,11 @@ def _replaced(file: Changed, use: Use) -> tuple[bytes, ...]:
 
 def _finding(view: View, file: Changed, use: Use, reason: str) -> Iterator[Finding]:
     site = view.after.site(file.number, use)
-    sure = site.status == "decided" and site.replacement is not None
-    if sure:
+    defining = view.chosen.owns(use.function)
+    sure = site.status == "decided" and site.replacement is not None and not defining
+    if defining:
+        fix = f"{use.function} is to be defined without it"
+    elif sure:
         fix = f"write {site.replacement}: {site.role}"
     elif site.status == "logic":
         fix = f"a rename is not enough: {site.missing}"

@@ -74,6 +74,8 @@ def _compared(view: View, path: str, old: tuple[int, Use], new: tuple[int, Use])
     was, now = view.before.site(*old), view.after.site(*new)
     if was.status != "decided" or was.unit is None or not (now.status == "logic" or _turned(was, now)):
         return
+    if view.chosen.owns(use.function):
+        return
     name = use.written or use.name
     if now.status == "logic":
         message = f"{name} was {was.unit.upper()}; with this commit both units meet here"

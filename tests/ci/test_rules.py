@@ -64,6 +64,15 @@ def test_a_use_that_only_moves_within_its_file_is_not_new(repo: Repo) -> None:
     assert repo.findings(chosen=chosen) == []
 
 
+def test_a_name_of_the_scheme_is_not_defined_by_a_word_that_is_suggested(repo: Repo) -> None:
+    """PTE_SHIFT there would be the unit of all PG_SIZE; and `#define PTE_SHIFT PTE_SHIFT` is none."""
+    chosen = msgspec.structs.replace(policy.load(), converted=policy.Converted(paths=("arch/",)))
+    repo.edit("x86: back", "arch/x86/include/asm/page.h", ("(1UL << PTE_SHIFT)", "(_AC(1, UL) << PAGE_SHIFT)"))
+    (found,) = repo.findings(chosen=chosen)
+    assert (found.rule, found.line, found.replacement) == ("new-use", 4, None)
+    assert found.fix == "PTE_SIZE is to be defined without it"
+
+
 def test_comments_and_strings_are_no_uses(repo: Repo) -> None:
     repo.edit("mm: say", "mm/converted.c", ("\tpte++;", '\t/* PAGE_SIZE */\n\tpr_info("PAGE_SIZE");\n\tpte++;'))
     assert repo.findings() == []

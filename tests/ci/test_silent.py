@@ -110,3 +110,17 @@ def test_a_converted_name_has_to_follow(repo: Repo, turn: Turn) -> None:
     (found,) = repo.findings(f"{start}..HEAD")
     assert (found.rule, found.path, found.line, found.name) == ("silent-change", USER, turn.line, "PTE_SHIFT")
     assert found.fix.startswith("write PG_SHIFT, or take back what changed the unit")
+
+
+@pytest.mark.parametrize("name", ["PG_PHYS", "PFN_PHYS", "PAGES_TO_PTES"])
+def test_the_definition_of_a_name_is_no_use_of_it(repo: Repo, name: str) -> None:
+    """What it calls counts otherwise now, but the name means what it is defined to mean."""
+    box = FAMILY + "static inline " + COUNT.replace("vma_pages(vma)", "folio_nr_pages(folio)")
+    user = "#define {}(v, f) (box_count(v, f) << PG_SHIFT)\n"
+    start = repo.commit("mm: start", {"include/linux/box.h": box, "include/linux/user.h": user.format(name)})
+    repo.edit("mm: turn", "include/linux/box.h", ("folio_nr_pages(folio)", "vma_pages(vma)"))
+    assert repo.findings(f"{start}..HEAD") == []
+    repo.commit("mm: box", {"include/linux/user.h": user.format("BOX_PHYS")})
+    start = repo.edit("mm: back", "include/linux/box.h", ("vma_pages(vma)", "folio_nr_pages(folio)"))
+    repo.edit("mm: turn", "include/linux/box.h", ("folio_nr_pages(folio)", "vma_pages(vma)"))
+    assert [f.path for f in repo.findings(f"{start}..HEAD")] == ["include/linux/user.h"]

@@ -47,3 +47,22 @@ def test_a_conversion_changes_the_unit() -> None:
     assert checked("int f(struct folio *x, struct vm_area_struct *v) { return folio_nr_pages(x) > vma_ptes(v); }").sites
     code = "int f(struct folio *x, struct vm_area_struct *v) { return PAGES_TO_PTES(folio_nr_pages(x)) > vma_ptes(v); }"
     assert checked(code).sites == ()
+
+
+HEADER = """#define PTE_SHIFT 12
+#define PTE_SIZE (__X_UL(1) << PTE_SHIFT)
+#define PG_SHIFT CONFIG_PG_SHIFT
+#define {} (__X_UL(1) << PG_SHIFT)
+"""
+
+
+@pytest.mark.parametrize("name", ["PG_SIZE", "PG_PHYS(x)", "PFN_ALIGN(x)", "PAGES_TO_PTES(x)"])
+def test_what_a_name_is_defined_as_is_not_judged(name: str) -> None:
+    """Macros are one for all architectures: by PTE_SIZE, __X_UL() is a count of PTEs."""
+    files = {"arch/x86/include/asm/page.h": HEADER.format(name)}
+    assert check(analysis_of(files), scheme("pte-pg")).sites == ()
+
+
+def test_a_macro_that_is_not_the_schemes_is_judged() -> None:
+    files = {"arch/x86/include/asm/page.h": HEADER.format("BOX_SIZE")}
+    assert [s.line for s in check(analysis_of(files), scheme("pte-pg")).sites] == [4]

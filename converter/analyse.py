@@ -25,7 +25,7 @@ from converter.units.extract import Extractor
 from converter.units.facts import Facts, Use
 from converter.units.names import names
 from converter.units.signatures import interesting, signatures
-from converter.vocabulary import scheme, vocabulary
+from converter.vocabulary import converted, unconverted, vocabulary
 
 LARGE = 16 << 20
 """Files above this size are searched, not parsed (generated headers)."""
@@ -104,20 +104,6 @@ def _shared(content: bytes, marks: Iterable[Mark], lines: Lines, place: str) -> 
 
 
 @cache
-def _converted(scheme_name: str) -> tuple[dict[str, str], re.Pattern[bytes]]:
-    """Converted name -> what it was converted from, and a pattern of them."""
-    vocab = vocabulary().names
-    made = {
-        new: old
-        for old, units in scheme(scheme_name).names.items()
-        for new in units.values()
-        if new not in vocab and vocab[old].kind != "config"
-    }
-    words = sorted(made, key=lambda w: (-len(w), w))
-    return made, re.compile(rb"\b(?:" + "|".join(words).encode() + rb")\b")
-
-
-@cache
 def _words(scheme_name: str) -> Words:
     """The vocabulary and the scheme's converted names."""
     return Words({n.encode() for n in vocabulary().names} | set(names(scheme_name).family))
@@ -166,7 +152,8 @@ class _File:
         self.family = _family()
         self.kinds = _kinds()
         self.forms = _forms()
-        self.converted, self.converted_pattern = _converted(scheme_name)
+        self.converted, self.converted_pattern = converted(scheme_name)
+        self._unconverted = partial(unconverted, scheme_name=scheme_name)
         self.speaks = False  # does a converted name stand in it?
         self.rules: Rules = rules()
         private = {m.group(1).decode() for m in _STATIC.finditer(b"\n" + source.code)} if path.endswith(".c") else set()
@@ -290,9 +277,6 @@ class _File:
                 use.rules = self.rules.match(place)
             self._bind(use)
             self.found[start] = use
-
-    def _unconverted(self, text: bytes) -> bytes:
-        return self.converted_pattern.sub(lambda m: self.converted[m.group().decode()].encode(), text)
 
     def _as_before(self, c: context.Context) -> context.Context:
         """Role rules speak of the names from before the conversion."""

@@ -151,3 +151,23 @@ def scheme(name: str) -> Scheme:
                 where = toml.at_key(path, "names", old)
                 raise RulesError(f"{where}: {old}: {new} is what {made[new]} becomes; each needs a name of its own")
     return loaded
+
+
+@cache
+def converted(scheme_name: str) -> tuple[dict[str, str], re.Pattern[bytes]]:
+    """Converted name -> what it was converted from, and a pattern of them."""
+    vocab = vocabulary().names
+    made = {
+        new: old
+        for old, units in scheme(scheme_name).names.items()
+        for new in units.values()
+        if new not in vocab and vocab[old].kind != "config"
+    }
+    words = sorted(made, key=lambda w: (-len(w), w))
+    return made, re.compile(rb"\b(?:" + "|".join(words).encode() + rb")\b")
+
+
+def unconverted(text: bytes, scheme_name: str) -> bytes:
+    """A text with the names from before the conversion."""
+    made, pattern = converted(scheme_name)
+    return pattern.sub(lambda m: made[m.group().decode()].encode(), text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,7 +12,7 @@ from converter.ci.finding import Finding, Judged
 from converter.ci.moving import MovingTree
 from converter.ci.opened import Opened
 from converter.ci.policy import Policy, Reasons
-from converter.ci.view import Changed, View, folded
+from converter.ci.view import Changed, View
 from converter.tree.history import Commit, FileChange, Repository
 from converter.units.facts import Facts
 
@@ -137,9 +136,8 @@ class Judge:
             files.append(
                 Changed(c, c.new_path, added, text, old, new, number, exchanged.come[c.new_path], reasons)
             )  # fmt: skip
-        removed = Counter(folded(line) for c in step.changes for h in c.hunks for line in h.old)
-        content = partial(self._repository.file, step.commit.tree)
+        content, content_before = (partial(self._repository.file, t) for t in (step.commit.tree, step.parent))
         return View(
-            step.commit.name, files, exchanged, tree.scheme, spoken, tree.ledger, content, removed,
+            step.commit.name, step.changes, files, exchanged, tree.scheme, spoken, tree.ledger, content, content_before,
             is_merge=step.lines is not None,
         )  # fmt: skip

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 from converter.ci.finding import Finding
@@ -46,18 +46,25 @@ class Changed:
 class View:
     """`spoken`: does the tree speak the scheme before the commit; `ledger` is that of the tree after it.
 
-    content   the bytes of a file of that tree
+    content         the bytes of a file of that tree
+    content_before  those of a file of the tree before it
     """
 
     name: str
+    changes: Sequence[FileChange]
     files: list[Changed]
     exchanged: Exchanged
     chosen: Scheme
     spoken: bool
     ledger: Ledger
     content: Callable[[str], bytes]
-    removed: Counter[bytes] = field(default_factory=Counter)  # lines that go, in the whole commit
+    content_before: Callable[[str], bytes]
     is_merge: bool = False
+
+    @cached_property
+    def removed(self) -> Counter[bytes]:
+        """Lines that go, in the whole commit, white space folded."""
+        return Counter(folded(line) for c in self.changes for h in c.hunks for line in h.old)
 
     @cached_property
     def before(self) -> Decider:

@@ -74,7 +74,7 @@ def _compared(view: View, path: str, old: tuple[int, Use], new: tuple[int, Use])
     was, now = view.before.site(*old), view.after.site(*new)
     if was.status != "decided" or was.unit is None or not (now.status == "logic" or _turned(was, now)):
         return
-    if view.chosen.owns(use.function):
+    if view.chosen.owns(use.function) or (use.written and _mended(view, use, now)):
         return
     name = use.written or use.name
     if now.status == "logic":
@@ -82,7 +82,7 @@ def _compared(view: View, path: str, old: tuple[int, Use], new: tuple[int, Use])
         fix = "make the change say which unit is meant"
     else:
         message = f"{name} was {was.unit.upper()} and is {(now.unit or '').upper()} with this commit"
-        fix = _fix(view, use, now)
+        fix = _fix(use, now)
     # Where both meet, what is new is the chain of the other unit.
     evidence = now.against if now.rule == "conflict" and now.unit == was.unit else now.evidence
     yield view.finding(
@@ -94,8 +94,13 @@ def _turned(was: Site, now: Site) -> bool:
     return now.status == "decided" and now.unit != was.unit
 
 
-def _fix(view: View, use: Use, now: Site) -> str:
+def _mended(view: View, use: Use, now: Site) -> bool:
+    """Does the name that stands there say now what the units say? Then it did not before."""
+    return now.status == "decided" and now.unit == view.chosen.unit_written(use.written)
+
+
+def _fix(use: Use, now: Site) -> str:
     """A written name has to follow; a use that is not converted yet only has to be known."""
-    if use.written and view.chosen.unit_written(use.written) != now.unit:
+    if use.written:
         return f"write {now.replacement}, or take back what changed the unit"
     return f"if the change is meant, say so in its message: the use is to become {now.replacement}"

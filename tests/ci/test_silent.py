@@ -112,6 +112,15 @@ def test_a_converted_name_has_to_follow(repo: Repo, turn: Turn) -> None:
     assert found.fix.startswith("write PG_SHIFT, or take back what changed the unit")
 
 
+@pytest.mark.parametrize("turn", TURNS.values(), ids=TURNS)
+def test_what_makes_a_converted_name_right_is_no_change_to_find(repo: Repo, turn: Turn) -> None:
+    files = {p: t.replace("PAGE_SHIFT", "PTE_SHIFT") for p, t in turn.files.items()}
+    files[turn.path] = files[turn.path].replace(turn.old, turn.new)
+    start = repo.commit("mm: start", dict(files))
+    repo.edit("mm: take back", turn.path, (turn.new, turn.old))
+    assert repo.findings(f"{start}..HEAD") == []
+
+
 @pytest.mark.parametrize("name", ["PG_PHYS", "PFN_PHYS", "PAGES_TO_PTES"])
 def test_the_definition_of_a_name_is_no_use_of_it(repo: Repo, name: str) -> None:
     """What it calls counts otherwise now, but the name means what it is defined to mean."""

@@ -14,33 +14,38 @@ from converter.units.facts import Use
 def find(view: View, baseline: Baseline | None, origin: dict[str, str]) -> Iterator[Finding]:
     """`origin`: path now -> path that the baseline knows, of files that were renamed since."""
     moved = Counter(view.removed)
-    for file in view.files:
-        added = [u for u in file.new.uses if u.line in file.added and view.open_after.is_open(file.number, u)]
-        fresh = [u for u in added if not _stays(file, u)]
-        told: set[int] = set()
-        for use in fresh:
+    fresh = [(file, _fresh(file, _added(view, file), Counter(file.removed), moved)) for file in view.files]
+    for file, uses in fresh:
+        rest = []
+        for use in uses:
             reason = file.reasons.of(use.function)
             if reason is not None and (baseline is None or reason.startswith("the policy")):
-                told.add(id(use))
                 yield from _finding(view, file, use, reason)
+            else:
+                rest.append(use)
         if baseline is not None:
-            rest = [u for u in added if id(u) not in told and not _taken(moved, file, u)]
+            rest = _fresh(file, rest, moved)
             for use, reason in _above(view, file, rest, baseline, origin.get(file.path, file.path)):
                 yield from _finding(view, file, use, reason)
 
 
-def _stays(file: Changed, use: Use) -> bool:
-    """Does the commit only move or re-indent the line, within its file?"""
-    return file.removed[folded(file.text[use.line])] > 0
+def _added(view: View, file: Changed) -> list[Use]:
+    return [u for u in file.new.uses if u.line in file.added and view.open_after.is_open(file.number, u)]
 
 
-def _taken(moved: Counter[bytes], file: Changed, use: Use) -> bool:
-    """Does the line come from elsewhere in the commit? Each line that went accounts for one that came."""
-    line = folded(file.text[use.line])
-    if not moved[line]:
-        return False
-    moved[line] -= 1
-    return True
+def _fresh(file: Changed, uses: list[Use], removed: Counter[bytes], *others: Counter[bytes]) -> list[Use]:
+    """The uses, without those on lines that only move or are indented anew.
+
+    Each line of `removed` accounts for one that comes, in the same hunk first, and is taken out of it and of `others`.
+    """
+    came = set()
+    for line in sorted({u.line for u in uses}, key=lambda n: (n not in file.in_place, n)):
+        text = folded(file.text[line])
+        if removed[text] > 0:
+            came.add(line)
+            for left in (removed, *others):
+                left[text] -= 1
+    return [u for u in uses if u.line not in came]
 
 
 def _above(view: View, file: Changed, uses: list[Use], baseline: Baseline, known: str) -> Iterator[tuple[Use, str]]:

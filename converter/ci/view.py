@@ -41,6 +41,12 @@ class Changed:
         """Lines that the commit takes out of the file, white space folded."""
         return Counter(folded(line) for h in self.change.hunks for line in h.old)
 
+    @cached_property
+    def in_place(self) -> frozenset[int]:
+        """Lines that come where the same line goes, but for white space."""
+        hunks = ((h, {folded(line) for line in h.old}) for h in self.change.hunks)
+        return frozenset(h.new_start + i for h, old in hunks for i, line in enumerate(h.new) if folded(line) in old)
+
 
 @dataclass(frozen=True)
 class View:

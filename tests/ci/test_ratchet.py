@@ -61,6 +61,22 @@ def test_code_that_moves_to_another_file_is_not_new(repo: Repo) -> None:
     assert brief(repo.findings(known=known)) == [("new-use", "fs/renamed.c", 8, "PTE_SHIFT")]
 
 
+def test_a_line_of_two_uses_moves_to_another_file_as_one(repo: Repo) -> None:
+    two = "int two(void)\n{\n\treturn check(PAGE_SIZE, PAGE_MASK);\n}\n"
+    start = repo.commit("mm: start", {"mm/two.c": two})
+    known = repo.baseline()
+    repo.commit("mm: move", {"mm/two.c": "int nothing;\n", "mm/other.c": "int before;\n\n" + two})
+    assert repo.findings(f"{start}..HEAD", known=known) == []
+
+
+def test_a_line_that_is_indented_anew_accounts_for_no_copy_in_another_file(repo: Repo) -> None:
+    """Also where that file comes first."""
+    known = repo.baseline()
+    own = OPEN.replace("\treturn", "\t\treturn")
+    repo.commit("mm: copy", {"mm/a.c": OPEN.replace("bytes", "more"), "mm/open.c": own})
+    assert brief(repo.findings(known=known)) == [("new-use", "mm/a.c", 3, "PTE_SHIFT")]
+
+
 def test_what_went_may_come_back_as_long_as_the_baseline_allows_it(repo: Repo) -> None:
     known = repo.baseline()
     gone = repo.edit("mm: away", "mm/open.c", (" << PAGE_SHIFT", " << 12"))

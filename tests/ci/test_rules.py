@@ -64,6 +64,24 @@ def test_a_use_that_only_moves_within_its_file_is_not_new(repo: Repo) -> None:
     assert repo.findings(chosen=chosen) == []
 
 
+@pytest.mark.parametrize("before", [True, False], ids=["before it", "behind it"])
+def test_a_line_that_moves_accounts_for_one_that_comes(repo: Repo, before: bool) -> None:
+    """A copy of a line that is indented anew is new, wherever it stands."""
+    chosen = msgspec.structs.replace(policy.load(), converted=policy.Converted(paths=("mm/",)))
+    copy = OPEN.replace("bytes", "more").replace("\treturn", "    return")  # for git, another line
+    own = OPEN.replace("\treturn", "\t\treturn")
+    repo.commit("mm: copy", {"mm/open.c": f"{copy}\n{own}" if before else f"{own}\n{copy}"})
+    assert brief(repo.findings(chosen=chosen)) == [("new-use", "mm/open.c", 3 if before else 8, "PTE_SHIFT")]
+
+
+def test_a_line_of_two_uses_moves_as_one(repo: Repo) -> None:
+    chosen = msgspec.structs.replace(policy.load(), converted=policy.Converted(paths=("mm/",)))
+    line = "\treturn check(PAGE_SIZE, PAGE_MASK);\n"
+    start = repo.commit("mm: start", {"mm/two.c": "int two(void)\n{\n" + line + "}\n"})
+    repo.edit("mm: indent", "mm/two.c", (line, "\t" + line))
+    assert repo.findings(f"{start}..HEAD", chosen=chosen) == []
+
+
 def test_a_name_of_the_scheme_is_not_defined_by_a_word_that_is_suggested(repo: Repo) -> None:
     """PTE_SHIFT there would be the unit of all PG_SIZE; and `#define PTE_SHIFT PTE_SHIFT` is none."""
     chosen = msgspec.structs.replace(policy.load(), converted=policy.Converted(paths=("arch/",)))

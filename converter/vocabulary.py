@@ -81,12 +81,13 @@ class Scheme(toml.Entry, frozen=True):
         return None
 
     def owns(self, name: str) -> bool:
-        """Is it a name that the scheme splits, or one of its own? What such a name means, its definition says."""
-        return (
-            name in self.names
-            or self.unit_written(name) is not None
-            or any(name == c.name for c in self.conversion)
-        )
+        """Is it a macro that the scheme splits, or one of its own? What such a name means, its definition says.
+
+        A function that is renamed (vma_pages) has a body like any other, which may be wrong.
+        """
+        known = vocabulary().names.get(converted(self.scheme)[0].get(name, name))
+        macro = known is not None and (known.family or name.isupper())
+        return macro or any(name == c.name for c in self.conversion)
 
     def keeps(self, name: str) -> bool:
         """Does one of the units go on with the name?"""

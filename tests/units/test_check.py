@@ -66,3 +66,9 @@ def test_what_a_name_is_defined_as_is_not_judged(name: str) -> None:
 def test_a_macro_that_is_not_the_schemes_is_judged() -> None:
     files = {"arch/x86/include/asm/page.h": HEADER.format("BOX_SIZE")}
     assert [s.line for s in check(analysis_of(files), scheme("pte-pg")).sites] == [4]
+
+
+def test_a_function_that_the_scheme_renames_is_judged() -> None:
+    wrong = "static inline unsigned long vma_ptes(struct vm_area_struct *v) { return (v->vm_end - v->vm_start) >> %s; }"
+    assert checked(wrong % "PTE_SHIFT").sites == ()
+    assert [s.replacement for s in checked(wrong % "PG_SHIFT").sites] == ["PTE_SHIFT"]

@@ -382,15 +382,18 @@ class _File:
         self.facts.edges.extend((key(f"R:{own}"), key(f"R:{target}"), Edge.ASSIGN, line))
 
     def _assembler_use(self, m: Mark) -> None:
-        word = m.word.decode()
+        written = m.word.decode()
+        word = self.converted.get(written, written)
         if word not in self.kinds:
             return
         start = max(m.start - self.lines.at(m.start)[1] + 1, m.start - LINE)
-        text = self.source.masked[start : m.end + LINE].split(b"\n")[0]
+        line = self.source.masked[start : m.end + LINE].split(b"\n")[0]
+        before, text = line[: m.start - start].rstrip(), self._unconverted(line) if self.speaks else line
         use = _use(m, self.lines)
-        before = text[: m.start - start].rstrip()
+        if word != written:
+            use.name, use.written = word, written
         operation = "round" if before.endswith(b"ALIGN(") else "assembler"
-        use.context = context.Context(operation, (), context.fold(text), "assembler::")
+        use.context = context.Context(operation, (), context.fold(text), context.ASSEMBLER)
         use.node = self.extractor.fresh(word)
         place = Place(self.path, word, "", use.context, (), Text(text))
         use.rules = self.rules.match(place)

@@ -34,6 +34,9 @@ OPERATIONS = frozenset(
 )
 """What a use can take part in; align and assembler are read off the text around it, where there is no syntax tree."""
 
+ASSEMBLER = "assembler::"
+"""The sink of a use in assembler or a linker script."""
+
 DEEPEST = 64
 """Expressions around a use that are looked at."""
 

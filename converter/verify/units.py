@@ -19,13 +19,14 @@ from converter.check.check import MISMATCH, check
 from converter.classify.record import Report, Site
 from converter.classify.roles import inert_directory
 from converter.convert.sources import read_any
+from converter.csource.context import ASSEMBLER
 from converter.csource.text import Lines
 from converter.examine import Analysis
 from converter.lift.rewritten import Rewritten
 from converter.tree import Entry, Reader, Unreadable
 from converter.tree.pool import Lost, chunked
 from converter.tree.pool import run as spread
-from converter.units.facts import Facts, decode, encode
+from converter.units.facts import Facts, Use, decode, encode
 from converter.verify.result import FAILED, NOT_COVERED, PASSED, Item, Result, below
 from converter.vocabulary import Scheme, scheme, vocabulary
 
@@ -50,7 +51,7 @@ def run(
     wrong = {s.order(): s for s in found if s.rule == MISMATCH}
     known = {(e.path, e.line) for e in report.conflicts}
     met = {(s.path, s.line): s for s in found if s.rule != MISMATCH and (s.path, s.line) not in known}
-    read = {(p, u.line, u.col) for p, f in zip(changed.paths, changed.facts, strict=True) for u in f.written}
+    read = {(p, u.line, u.col) for p, f in zip(changed.paths, changed.facts, strict=True) for u in f.written if _in_c(u)}
     moved = _moved(uses) if series is None else _placed(analysis, uses, series)
     items = []
     for s in uses:
@@ -69,6 +70,11 @@ def run(
             items.append(Item(s.path, s.line, PASSED, what))
     checked = sum(i.outcome != NOT_COVERED for i in items)
     return Result("units", tuple(items), (("decided uses", len(items)), ("checked", checked)))
+
+
+def _in_c(use: Use) -> bool:
+    """Has it quantities around it? In assembler a role rule alone speaks, of the same line as before."""
+    return use.context is None or use.context.sink != ASSEMBLER
 
 
 def _moved(uses: Iterable[Site]) -> dict[Key, Key]:

@@ -52,6 +52,26 @@ def test_a_new_file_belongs_to_its_directory(make_repo: Callable[..., Repo]) -> 
     assert brief(repo.findings()) == [("new-use", "mm/new.c", 3, "PTE_SHIFT")]
 
 
+@pytest.mark.parametrize(
+    ("path", "text", "named"),
+    [
+        ("arch/x86/kernel/head_64.S", "\t.balign PTE_SIZE\n\tshrq\t$PTE_SHIFT, %rdx\n", "PTE_SIZE"),
+        ("arch/x86/kernel/vmlinux.lds.S", "SECTIONS {\n\t. = ALIGN(PTE_SIZE);\n}\n", "PTE_SIZE"),
+        ("arch/x86/boot/compressed/mkpiggy.lds", ". = ALIGN(PTE_SIZE);\n", "PTE_SIZE"),
+    ],
+)
+def test_assembler_and_linker_scripts_are_converted_as_c_is(repo: Repo, path: str, text: str, named: str) -> None:
+    start = repo.commit("x86: assembler", {path: text})
+    line = text[: text.index(named)].count("\n") + 1
+    repo.edit("back", path, (named, "PAGE_SIZE"))
+    repo.edit("right again", path, ("PAGE_SIZE", named))
+    repo.edit("wrong", path, (named, "PG_SIZE"))
+    back, wrong = repo.findings(f"{start}..HEAD")
+    assert brief([back, wrong]) == [("new-use", path, line, "PTE_SIZE"), ("unit-error", path, line, "PTE_SIZE")]
+    assert "was converted before" in back.message
+    assert wrong.message == "PG_SIZE, but the units say PTE"
+
+
 def test_a_use_that_only_moves_within_its_file_is_not_new(repo: Repo) -> None:
     first, second = (repo.root / "mm/half.c").read_text().split("\n\n")
     chosen = msgspec.structs.replace(policy.load(), converted=policy.Converted(paths=("mm/",)))

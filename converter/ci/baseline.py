@@ -31,6 +31,10 @@ class Baseline(msgspec.Struct, frozen=True):
         """Uses that a function may have."""
         return self.files.get(_plain(path), {}).get(function, 0)
 
+    def is_listed(self, path: str) -> bool:
+        """May the file have any?"""
+        return _plain(path) in self.files
+
     @property
     def total(self) -> int:
         """All open uses."""

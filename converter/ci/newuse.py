@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
@@ -9,6 +10,9 @@ from converter.ci.baseline import Baseline
 from converter.ci.finding import Finding
 from converter.ci.view import Changed, View, folded
 from converter.units.facts import Use
+from converter.vocabulary import vocabulary
+
+_UNDEF = re.compile(rb"\s*#\s*undef\b")
 
 
 def find(view: View, baseline: Baseline | None, origin: dict[str, str]) -> Iterator[Finding]:
@@ -16,21 +20,23 @@ def find(view: View, baseline: Baseline | None, origin: dict[str, str]) -> Itera
     moved = Counter(view.removed)
     fresh = [(file, _fresh(file, _added(view, file), Counter(file.removed), moved)) for file in view.files]
     for file, uses in fresh:
+        known = origin.get(file.path, file.path)
         rest = []
         for use in uses:
-            reason = file.reasons.of(use.function)
-            if reason is not None and (baseline is None or reason.startswith("the policy")):
+            reason = _reason(file, use, baseline, known)
+            if reason is not None:
                 yield from _finding(view, file, use, reason)
-            else:
+            elif not use.defines:
                 rest.append(use)
         if baseline is not None:
             rest = _fresh(file, rest, moved)
-            for use, reason in _above(view, file, rest, baseline, origin.get(file.path, file.path)):
+            for use, reason in _above(view, file, rest, baseline, known):
                 yield from _finding(view, file, use, reason)
 
 
 def _added(view: View, file: Changed) -> list[Use]:
-    return [u for u in file.new.uses if u.line in file.added and view.open_after.is_open(file.number, u)]
+    here = [u for u in file.new.uses if u.line in file.added]
+    return [u for u in here if view.open_after.is_open(file.number, u) or _is_test(view, file, u)]
 
 
 def _fresh(file: Changed, uses: list[Use], removed: Counter[bytes], *others: Counter[bytes]) -> list[Use]:
@@ -46,6 +52,31 @@ def _fresh(file: Changed, uses: list[Use], removed: Counter[bytes], *others: Cou
             for left in (removed, *others):
                 left[text] -= 1
     return [u for u in uses if u.line not in came]
+
+
+def _is_test(view: View, file: Changed, use: Use) -> bool:
+    """`#ifdef PAGE_SIZE`: a definition to a scan; a use in code that is converted, but where the file defines it."""
+    if not use.defines or use.function or not vocabulary().names[use.name].family or view.chosen.keeps(use.name):
+        return False
+    own = any(u.defines and u.function == u.name == use.name for u in file.new.uses)
+    return not own and not _UNDEF.match(file.text[use.line])
+
+
+def _reason(file: Changed, use: Use, baseline: Baseline | None, known: str) -> str | None:
+    """Why the code counts as converted. What a baseline says of uses, their number does; it does not count tests."""
+    reason = file.reasons.of(use.function)
+    if baseline is None or (reason is not None and reason.startswith("the policy")):
+        return reason
+    return "the baseline allows the file none" if use.defines and not baseline.is_listed(known) else None
+
+
+def _taken(moved: Counter[bytes], file: Changed, use: Use) -> bool:
+    """Does the line come from elsewhere in the commit? Each line that went accounts for one that came."""
+    line = folded(file.text[use.line])
+    if not moved[line]:
+        return False
+    moved[line] -= 1
+    return True
 
 
 def _above(view: View, file: Changed, uses: list[Use], baseline: Baseline, known: str) -> Iterator[tuple[Use, str]]:
@@ -78,12 +109,18 @@ def _finding(view: View, file: Changed, use: Use, reason: str) -> Iterator[Findi
         fix = f"{use.function} is to be defined without it"
     elif sure:
         fix = f"write {site.replacement}: {site.role}"
+    elif use.defines:
+        fix = f"ask for {_names(view, use)}, whichever the code below it means"
     elif site.status == "logic":
         fix = f"a rename is not enough: {site.missing}"
     else:
-        names = " or ".join(dict.fromkeys(view.chosen.names[use.name].values()))
-        fix = f"decide between {names}: {site.missing}"
+        fix = f"decide between {_names(view, use)}: {site.missing}"
     yield view.finding(
         "new-use", file.path, use.line, use.col, use.name, f"new use of {use.name}: {reason}", fix, site,
         site.replacement if sure else None,
     )  # fmt: skip
+
+
+def _names(view: View, use: Use) -> str:
+    """What a use can become."""
+    return " or ".join(dict.fromkeys(view.chosen.names[use.name].values()))

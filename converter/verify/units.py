@@ -51,7 +51,8 @@ def run(
     wrong = {s.order(): s for s in found if s.rule == MISMATCH}
     known = {(e.path, e.line) for e in report.conflicts}
     met = {(s.path, s.line): s for s in found if s.rule != MISMATCH and (s.path, s.line) not in known}
-    read = {(p, u.line, u.col) for p, f in zip(changed.paths, changed.facts, strict=True) for u in f.written if _in_c(u)}
+    told = zip(changed.paths, changed.facts, strict=True)
+    read = {(path, u.line, u.col) for path, facts in told for u in facts.written if _in_c(u)}
     moved = _moved(uses) if series is None else _placed(analysis, uses, series)
     items = []
     for s in uses:

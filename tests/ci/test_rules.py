@@ -12,7 +12,7 @@ import pytest
 from converter import data
 from converter.ci import policy
 from converter.errors import RulesError
-from tests.ci.conftest import FILES, OPEN, Repo, brief
+from tests.ci.conftest import FILES, OPEN, PAGE_H, Repo, brief
 
 # new-use
 
@@ -113,6 +113,32 @@ def test_a_name_of_the_scheme_is_not_defined_by_a_word_that_is_suggested(repo: R
 
 def test_comments_and_strings_are_no_uses(repo: Repo) -> None:
     repo.edit("mm: say", "mm/converted.c", ("\tpte++;", '\t/* PAGE_SIZE */\n\tpr_info("PAGE_SIZE");\n\tpte++;'))
+    assert repo.findings() == []
+
+
+@pytest.mark.parametrize("test", ["#ifdef PAGE_SIZE", "#ifndef PAGE_SIZE", "#if A && defined(PAGE_SIZE)"])
+def test_to_ask_whether_a_name_is_defined_is_a_use_in_converted_code(repo: Repo, test: str) -> None:
+    repo.edit("mm: ask", "mm/converted.c", ("\nunsigned long step", f"\n{test}\nint x;\n#endif\nunsigned long step"))
+    repo.edit("mm: move", "mm/converted.c", ("#include <linux/mm.h>\n", "#include <linux/mm.h>\n\n"))
+    repo.edit("mm: open code", "mm/open.c", ("unsigned long bytes", f"{test}\nint x;\n#endif\nunsigned long bytes"))
+    (found,) = repo.findings()
+    assert brief([found]) == [("new-use", "mm/converted.c", 10, None)]
+    assert found.message == "new use of PAGE_SIZE: the file was converted before this commit"
+    assert found.fix == "ask for PTE_SIZE or PG_SIZE, whichever the code below it means"
+
+
+def test_a_baseline_that_allows_a_file_none_allows_it_no_test(repo: Repo) -> None:
+    known = repo.baseline()
+    for path, at in (("mm/converted.c", "unsigned long step"), ("mm/open.c", "unsigned long bytes")):
+        repo.edit("mm: ask", path, (at, f"#ifdef PAGE_SIZE\nint x;\n#endif\n{at}"))
+    (found,) = repo.findings(known=known)
+    assert (found.path, found.message) == ("mm/converted.c", "new use of PAGE_SIZE: the baseline allows the file none")
+
+
+def test_where_a_file_defines_the_family_it_may_ask_for_it(repo: Repo) -> None:
+    more = "#undef PAGE_SIZE\n#ifndef PAGE_SIZE\n#endif\n#if PTE_SHIFT"
+    repo.edit("x86: ask", "arch/x86/include/asm/page.h", ("#if PTE_SHIFT", more))
+    repo.edit("mm: undef", "mm/converted.c", ("#include", "#undef PAGE_SIZE\n#include"))
     assert repo.findings() == []
 
 
@@ -300,6 +326,9 @@ def test_a_second_definition_of_a_name_is_found(repo: Repo, path: str, expected:
             "has an enumerator PG_SIZE",
         ),
         ("drivers/x.c", "enum { ONE, PG_SHIFT };\n", (1, 13), "has an enumerator PG_SHIFT"),
+        ("drivers/x.c", "enum {\n#ifdef A\n\tONE = f(1, 2),\n#else\n\tPG_SHIFT,\n#endif\n};\n", (5, 2),
+         "has an enumerator PG_SHIFT"),
+        ("drivers/x.c", "void f(long a,\n       unsigned int PTE_SIZE);\n", (2, 21), "has a parameter PTE_SIZE"),
         ("arch/x86/x.S", "\t.set PTE_SIZE, 4096\n", (1, 7), "sets the symbol PTE_SIZE"),
         ("arch/x86/x.S", "PTE_SIZE = 4096\n", (1, 1), "sets the symbol PTE_SIZE"),
     ],
@@ -320,6 +349,8 @@ def test_a_second_meaning_that_is_no_macro_is_found(
         "/* static const int PG_SIZE = 1; */\nint x = PG_SIZE;\n",
         "void f(void)\n{\n\tsize_t len = PG_SIZE, n[PG_SIZE];\n\tlen = PG_SIZE;\n}\n",
         "enum { ONE = PG_SIZE };\n",
+        "enum { ONE, TWO = ONE + max(3, PTE_SIZE), THREE = sizeof((int[]){ 1, PG_SIZE }) };\n",
+        "void f(long a)\n{\n\tg((unsigned long)PTE_SIZE, (long)a, PG_SIZE);\n\th(sizeof(long), PTE_SIZE);\n}\n",
         "void f(long a)\n{\n\tif (a == PTE_SIZE ||\n\t    PG_SIZE == a)\n\t\tcall(a,\n\t\t     PG_SIZE);\n}\n",
     ],
 )
@@ -334,11 +365,127 @@ def test_an_enumerator_that_was_there_can_be_edited(repo: Repo) -> None:
     assert repo.findings(f"{start}..HEAD") == []
 
 
-def test_the_schemes_own_definitions_can_be_edited(repo: Repo) -> None:
-    repo.edit(
-        "x86: comment", "arch/x86/include/asm/page.h", ("PG_SIZE (1UL << PG_SHIFT)", "PG_SIZE (_AC(1,UL) << PG_SHIFT)")
-    )
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("PG_SIZE (1UL << PG_SHIFT)", "PG_SIZE (_AC(1,UL) << PG_SHIFT)"),
+        ("PG_SIZE (1UL << PG_SHIFT)", "PG_SIZE\t( 1 <<\\\n\tPG_SHIFT ) /* bytes */"),
+        ("PG_MASK (~(PG_SIZE - 1))", "PG_MASK ((long)~((1UL << PG_SHIFT) - 1))"),
+        ("PTE_SHIFT 12", "PTE_SHIFT CONFIG_PTE_SHIFT"),
+    ],
+)
+def test_the_schemes_own_definitions_can_be_spelled_otherwise(repo: Repo, old: str, new: str) -> None:
+    repo.edit("x86: spell", "arch/x86/include/asm/page.h", (old, new))
     assert repo.findings() == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("PTE_SIZE (1UL << PTE_SHIFT)", "PTE_SIZE (1UL << 13)", 4),
+        ("PTE_SIZE (1UL << PTE_SHIFT)", "PTE_SIZE \\\n\t(1UL << PG_SHIFT)", 4),
+        ("PTE_SHIFT 12", "PTE_SHIFT 13", 3),
+        ("PG_MASK (~(PG_SIZE - 1))", "PG_MASK (~PG_SIZE - 1)", 8),
+        ("#define PTE_MASK", "#undef PTE_SIZE\n#define PTE_MASK", 5),
+    ],
+)
+def test_they_cannot_be_given_another_value(repo: Repo, old: str, new: str, line: int) -> None:
+    repo.edit("x86: other", "arch/x86/include/asm/page.h", (old, new))
+    found = [f for f in repo.findings() if f.rule == "redefinition"]
+    assert [(f.path, f.line) for f in found] == [("arch/x86/include/asm/page.h", line)]
+
+
+def test_of_a_body_on_several_lines_each_counts(repo: Repo) -> None:
+    page_h = "arch/x86/include/asm/page.h"
+    start = repo.edit("x86: break", page_h, ("PTE_SIZE (1UL << PTE_SHIFT)", "PTE_SIZE \\\n\t(1UL << PTE_SHIFT)"))
+    repo.edit("x86: other", page_h, ("(1UL << PTE_SHIFT)", "(1UL << 13)"))
+    (found,) = repo.findings(f"{start}..HEAD")
+    assert (found.rule, found.line, found.col, found.name) == ("redefinition", 5, 1, "PTE_SIZE")
+
+
+@pytest.mark.parametrize(
+    ("code", "at"),
+    [
+        ("#define\\\n PTE_SIZE 7\n", (2, 2)),
+        ("/* x */ #define PTE_SIZE 4\n", (1, 17)),
+        ("# /* x */ define PTE_SIZE 4\n", (1, 18)),
+        ("#ifndef PTE_SIZE\n#define PTE_SIZE 4096\n#endif\n", (2, 9)),
+    ],
+)
+def test_a_definition_is_found_however_it_is_laid_out(repo: Repo, code: str, at: tuple[int, int]) -> None:
+    repo.commit("define", {"drivers/x.c": code})
+    (found,) = repo.findings()
+    assert (found.rule, found.line, found.col) == ("redefinition", *at)
+
+
+# Files with a size of their own, in a tree before the scheme, and as the scheme leaves them.
+PLAIN_H = """#define PAGE_SHIFT CONFIG_PAGE_SHIFT
+#define PAGE_SIZE (1UL << PAGE_SHIFT)
+#define PAGE_MASK (~(PAGE_SIZE - 1))
+"""
+BOTH_H = PAGE_H.replace("PTE_SHIFT 12", "PTE_SHIFT CONFIG_PTE_SHIFT")
+OWN_SIZE = {
+    "arch/sparc/include/asm/page_32.h": (PLAIN_H, BOTH_H),
+    "arch/sparc/include/asm/page_64.h": (PLAIN_H, BOTH_H),
+    "include/asm-generic/page.h": (PLAIN_H, BOTH_H),
+    "arch/arc/include/asm/page.h": (
+        "#include <uapi/asm/page.h>\n", "#include <uapi/asm/page.h>\n#define PTE_SIZE\tPAGE_SIZE\n",
+    ),
+    "include/linux/raid/pq.h": (
+        "#ifndef PAGE_SIZE\n# define PAGE_SIZE 4096\n#endif\n",
+        "#ifndef PAGE_SIZE\n# define PAGE_SIZE 4096\n#endif\n#ifndef PG_SIZE\n# define PG_SIZE 4096\n#endif\n",
+    ),
+    "arch/sparc/kernel/vmlinux.lds.S": (
+        "#define PAGE_SIZE _PAGE_SIZE\n", "#define PAGE_SIZE _PAGE_SIZE\n#define PTE_SIZE _PAGE_SIZE\n",
+    ),
+    "arch/sparc/boot/page.h": (
+        "#define PAGE_SIZE (ASM_CONST(1) << PAGE_SHIFT)\n",
+        "#define PAGE_SIZE (ASM_CONST(1) << PAGE_SHIFT)\n#define PTE_SIZE\t(ASM_CONST(1) << PTE_SHIFT)\n",
+    ),
+    "lib/vdso/getrandom.c": (
+        "#undef PAGE_MASK\n#define PAGE_MASK (~(PAGE_SIZE - 1))\n",
+        "#undef PAGE_MASK\n#undef PTE_MASK\n#define PAGE_MASK (~(PAGE_SIZE - 1))\n#define PTE_MASK (~(PTE_SIZE - 1))\n",
+    ),
+    "include/linux/vma.h": (
+        "static inline unsigned long vma_pages(const struct vm_area_struct *vma)\n{\n\treturn 1;\n}\n",
+        "static inline unsigned long vma_pages(const struct vm_area_struct *vma)\n{\n\treturn 1;\n}\n\n"
+        "static inline unsigned long vma_ptes(const struct vm_area_struct *vma)\n{\n\treturn 1;\n}\n",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("speaks", [True, False])
+def test_what_has_a_size_of_its_own_gets_both_names_of_it(
+    make_repo: Callable[..., Repo], together: bool, speaks: bool
+) -> None:
+    """In one commit and in one each, in a tree whose x86 speaks the scheme and in one that does not yet."""
+    page_h = PAGE_H if speaks else PLAIN_H
+    before = {path: old for path, (old, _) in OWN_SIZE.items()}
+    repo = make_repo({"Makefile": FILES["Makefile"], "arch/x86/include/asm/page.h": page_h, **before})
+    after = {path: new for path, (_, new) in OWN_SIZE.items()}
+    for files in [after] if together else [{path: new} for path, new in after.items()]:
+        repo.commit("both", files)
+    assert [(f.path, f.message) for f in repo.findings() if f.rule == "redefinition"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new"),
+    [
+        ("arch/sparc/boot/page.h", "#define PAGE_SIZE 4096\n", "#define PAGE_SIZE 4096\n#define PTE_SIZE 8192\n"),
+        ("drivers/x.h", "int x;\n", "#define PTE_SIZE PAGE_SIZE\n"),
+        ("arch/x86/include/asm/y.h", "int x;\n", "#define PG_SIZE PAGE_SIZE\n"),
+        ("arch/x86/include/asm/y.h", "int x;\n", "#define PAGE_SIZE PTE_SIZE\n#define PTE_SIZE 4096\n"),
+        ("include/linux/y.h", "#define PAGE_ALIGN(x) (x)\n", "#define PAGE_ALIGN(x) (x)\n#define PTE_SIZE 4096\n"),
+        ("include/linux/y.h", "long vma_pages(long x);\n", "long vma_pages(long x);\nlong PTE_SIZE;\n"),
+        ("drivers/x.h", "long vma_pages(long x);\n", "long vma_pages(long x);\nlong vma_ptes(long x);\n"),
+    ],
+)
+def test_a_meaning_of_its_own_is_none_of_the_schemes(repo: Repo, path: str, old: str, new: str) -> None:
+    start = repo.commit("before", {path: old})
+    repo.commit("after", {path: new})
+    line = new.count("\n")
+    assert [(f.path, f.line) for f in repo.findings(f"{start}..HEAD") if f.rule == "redefinition"] == [(path, line)]
 
 
 def test_to_undefine_a_name_is_to_take_it_away(repo: Repo) -> None:

@@ -87,7 +87,9 @@ def _commits(options: Options, stack: ExitStack) -> tuple[Repository, Sequence[C
 
     mails, said = mbox.read(options.mails)
     repository = stack.enter_context(scratch(options.repository))
-    rev = options.base or (said if said is not None and repository.has(said) else "HEAD")
+    rev = options.base
+    if rev is None:
+        rev = said if said is not None and repository.has(said) else "HEAD"
     return repository, list(mbox.commits(repository, mails, repository.commit(rev))), str(options.mails)
 
 

@@ -55,6 +55,8 @@ def ci(
     load_scheme(scheme)
     options = Options(repository, range_, mbox, base, scheme, jobs, suggest, update)
     needs(options)
+    if base is not None and mbox is None:
+        raise InputError(f"--base {base}: what the mails of --mbox apply to; a range names its own base, as A..B")
     if update and (baseline is None or mbox is not None):
         raise InputError("--update lowers a baseline to the end of a range; name one with --baseline, and no --mbox")
     chosen = policies.load(policy)

@@ -66,7 +66,7 @@ def _line(repository: Repository, revs: str) -> list[Step]:
         raise InputError(f"--revs {shown(revs)}: a symmetric difference has two sides; write A..B")
     first, _, last = revs.rpartition("..")
     begin = repository.commit(first or "HEAD") if ".." in revs else None
-    end = repository.commit(last or "HEAD")
+    end = repository.commit(last or "HEAD" if begin is not None else last)
     limits = (end.name, f"^{begin.name}") if begin is not None else (end.name,)
     found = _listed(repository, "--first-parent", "--reverse", *limits)
     if not found:

@@ -73,11 +73,20 @@ def at(path: str, rev: str) -> str:
     return f"{shown(path)} at {shown(rev)}"
 
 
+def check_revision(path: str, rev: str, named: str = "") -> None:
+    """Raises InputError for what git takes as an option, or as history to leave out (gitrevisions(7)): no revision."""
+    if rev.startswith("^"):
+        raise InputError(
+            f"{shown(path)}: {shown(rev)}: a ^ in front names what is left out; name a commit, or a range as A..B"
+        )
+    # The "-": --end-of-options is not understood by every version that is in use.
+    if rev.startswith("-") or "\0" in rev or not rev.strip():
+        raise InputError(f"{shown(path)}: unknown revision {shown(named or rev)}")
+
+
 def _resolve(directory: str, path: str, rev: str, named: str) -> str:
     """The id of the commit, or of the bare tree, that `rev` names."""
-    # The "-": --end-of-options is not understood by every version that is in use.
-    if rev.startswith("-") or "\0" in rev:
-        raise InputError(f"{shown(path)}: unknown revision {shown(named)}")
+    check_revision(path, rev, named)
     ids: list[str] = []
     for kind in ("tree", "commit"):
         answer = git(directory, "rev-parse", "--verify", "--quiet", f"{rev}^{{{kind}}}")

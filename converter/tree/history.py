@@ -13,7 +13,17 @@ from functools import cached_property
 
 from converter.errors import InputError
 from converter.tree.entry import SUFFIXES
-from converter.tree.git import NOTHING, GitReader, git, git_directory, is_scanned, lacking, last_line, partial_clone
+from converter.tree.git import (
+    NOTHING,
+    GitReader,
+    check_revision,
+    git,
+    git_directory,
+    is_scanned,
+    lacking,
+    last_line,
+    partial_clone,
+)
 from converter.tree.problems import shown
 
 _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
@@ -102,8 +112,7 @@ class Repository:
 
     def commit(self, rev: str) -> Commit:
         """The commit that a revision names. Raises InputError."""
-        if rev.startswith("-") or "\0" in rev or not rev.strip():
-            raise InputError(f"{shown(self.path)}: unknown revision {shown(rev)}")
+        check_revision(self.path, rev)
         answer = git(self.directory, "rev-parse", "--verify", "--quiet", f"{rev}^{{commit}}", extra=self._extra)
         if answer.returncode != 0:
             hint = (

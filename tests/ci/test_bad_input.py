@@ -105,6 +105,36 @@ def test_a_history_that_cannot_be_judged(repo: Repo, pgconv: Run, tmp_path: Path
     assert pgconv("ci", repo.root, "HEAD^..HEAD").returncode == 0
 
 
+@pytest.mark.parametrize("range_", ["^HEAD", "..^HEAD", "^HEAD..", "^HEAD^..HEAD", "HEAD..^HEAD", "^^HEAD"])
+def test_a_revision_that_leaves_history_out_is_none(repo: Repo, pgconv: Run, tmp_path: Path, range_: str) -> None:
+    repo.edit("mm: back", "mm/converted.c", BAD)
+    said = r"\^\^?HEAD\^?: a \^ in front names what is left out; name a commit, or a range as A\.\.B"
+    refused(pgconv("ci", repo.root, range_), said)
+    refused(pgconv("progress", repo.root, "--revs", range_, "-o", tmp_path / "x.html"), said)
+    if ".." not in range_:
+        refused(pgconv("baseline", repo.root, range_), said)
+        refused(pgconv("scan", repo.root, "--rev", range_), said)
+        (tmp_path / "series.mbox").write_bytes(series(repo))
+        refused(pgconv("ci", repo.root, "--mbox", tmp_path / "series.mbox", "--base", range_), said)
+
+
+@pytest.mark.parametrize("range_", ["HEAD^!", "HEAD^@", "HEAD^-", "HEAD^..HEAD^!"])
+def test_what_git_takes_as_several_commits_is_no_revision(repo: Repo, pgconv: Run, range_: str) -> None:
+    repo.edit("mm: back", "mm/converted.c", BAD)
+    refused(pgconv("ci", repo.root, range_), "unknown revision HEAD")
+
+
+def test_an_empty_base_is_none(repo: Repo, pgconv: Run, tmp_path: Path) -> None:
+    file = tmp_path / "series.mbox"
+    file.write_bytes(series(repo))
+    refused(pgconv("ci", repo.root, "--mbox", file, "--base", ""), 'unknown revision ""')
+
+
+def test_a_base_is_of_mails(repo: Repo, pgconv: Run) -> None:
+    repo.edit("mm: back", "mm/converted.c", BAD)
+    refused(pgconv("ci", repo.root, "HEAD", "--base", repo.base), f"--base {repo.base}: what the mails of --mbox apply")
+
+
 def lose(repo: Repo, name: str) -> None:
     """Take an object out of the repository."""
     oid = repo.git("rev-parse", name)

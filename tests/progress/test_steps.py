@@ -70,6 +70,7 @@ def test_a_step_that_is_none_is_refused(step: str) -> None:
     [
         ("nope..HEAD", "unknown revision nope"), ("v1..nope", "unknown revision nope"), ("HEAD..v1", "an empty range"),
         ("HEAD..HEAD", "an empty range"), ("v1...HEAD", "write A..B"), ("--all", "unknown revision"),
+        ("", "unknown revision"),
     ],
 )  # fmt: skip
 def test_a_range_that_is_none_is_one_line(pgconv: Run, dated: Repo, tmp_path: Path, revs: str, said: str) -> None:

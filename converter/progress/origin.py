@@ -12,6 +12,7 @@ import msgspec
 
 from converter.progress.measure import Measured
 from converter.progress.record import NewUse, Origin, Step, Use
+from converter.progress.steps import seconds
 from converter.tree.cache import Cache
 from converter.tree.git import open_revision
 from converter.tree.history import Repository
@@ -89,7 +90,7 @@ def _origins(
     for line in listed.decode("utf-8", "replace").split("\n"):
         if line and not line.startswith("commit "):
             commit, time, subject = line.split(" ", 2)
-            known[commit] = Origin(commit, subject, int(time))
+            known[commit] = Origin(commit, subject, seconds(time, after.time))
     found: dict[tuple[str, bytes], Origin] = {}
     for commit, path, text in _added(repository, known):
         key = (path, _folded(text))

@@ -25,6 +25,8 @@ PERIODS: dict[str, Callable[[datetime], str]] = {
 }
 """The period that a commit's time lies in (UTC), so named that names sort as times do."""
 
+_LAST = 253_402_300_799  # the last second of the year 9999, where datetime ends
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -68,12 +70,13 @@ def _line(repository: Repository, revs: str) -> list[Step]:
     begin = repository.commit(first or "HEAD") if ".." in revs else None
     end = repository.commit(last or "HEAD" if begin is not None else last)
     limits = (end.name, f"^{begin.name}") if begin is not None else (end.name,)
-    found = _listed(repository, "--first-parent", "--reverse", *limits)
+    start = _listed(repository, 0, "--no-walk", begin.name) if begin is not None else []
+    found = _listed(repository, start[0].time if start else 0, "--first-parent", "--reverse", *limits)
     if not found:
         raise InputError(f"--revs {shown(revs)}: an empty range: no commit is reachable from its end alone")
     oldest = found[0].commit
     _is_whole(repository, oldest)
-    return [*_listed(repository, "--no-walk", begin.name), *found] if begin is not None else found
+    return [*start, *found]
 
 
 def _is_whole(repository: Repository, oldest: str) -> None:
@@ -87,10 +90,21 @@ def _is_whole(repository: Repository, oldest: str) -> None:
         )
 
 
-def _listed(repository: Repository, *arguments: str) -> list[Step]:
+def _listed(repository: Repository, before: int, *arguments: str) -> list[Step]:
+    """Commits as steps. `before`: the time of one without a date of its own that comes first; else its parent's."""
     lines = repository.run("rev-list", "--format=%H %T %ct", *arguments).decode().splitlines()
-    parts = (line.split(" ") for line in lines if not line.startswith("commit "))
-    return [Step(commit, tree, int(time), commit[:12]) for commit, tree, time in parts]
+    found = []
+    for line in lines:
+        if not line.startswith("commit "):
+            commit, tree, time = line.split(" ")
+            before = seconds(time, before)
+            found.append(Step(commit, tree, before, commit[:12]))
+    return found
+
+
+def seconds(time: str, otherwise: int) -> int:
+    """A time as git prints it; `otherwise` for what is no date: none at all, or one after the year 9999."""
+    return int(time) if time.isdigit() and len(time) <= len(str(_LAST)) and int(time) <= _LAST else otherwise
 
 
 def _by_period(line: list[Step], period: Callable[[datetime], str]) -> list[Step]:

@@ -80,6 +80,28 @@ def test_a_range_that_is_none_is_one_line(pgconv: Run, dated: Repo, tmp_path: Pa
     assert not (tmp_path / "x.html").exists()
 
 
+@pytest.mark.parametrize("date", ["9" * 17 + " +0000", "9" * 5000 + " +0000", "253402300800 +0000", "-5 +0000", ""])
+def test_a_commit_without_a_date_has_that_of_the_one_before(
+    pgconv: Run, make_repo: Callable[[], Repo], tmp_path: Path, date: str
+) -> None:
+    repo = make_repo()
+    first = repo.commit("2024-01-10", PLAIN)
+    repo.commit("2024-02-10", {"fs/two.c": PLAIN["fs/two.c"] + "int two(void)\n{\n\treturn PAGE_SIZE / 2;\n}\n"})
+    raw = tmp_path / "commit"
+    told = repo.git("cat-file", "commit", "HEAD").split("\n")
+    told[2:4] = [f"author a <a@example.org> {date}", f"committer a <a@example.org> {date}"]
+    raw.write_text("\n".join(told) + "\n")
+    repo.git("reset", "-q", "--hard", repo.git("hash-object", "-t", "commit", "-w", "--literally", str(raw)))
+    repo.commit("2024-03-10", {"x": "x"})
+    assert labels(repo, "HEAD", "month") == ["2024-01", "2024-03"]
+    assert labels(repo, f"{first}..HEAD~1", "week") == ["2024-W02"]
+    page = tmp_path / "page.html"
+    for revs in (f"{first}..HEAD~1", "HEAD~1"):
+        done = pgconv("progress", repo.root, "--revs", revs, "--step", "1", "-o", page)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert "2024-01-10" in page.read_text()
+
+
 def test_a_range_without_a_tag_says_so(dated: Repo) -> None:
     with pytest.raises(InputError, match=r"no commit of HEAD~1\.\.HEAD has a tag"):
         labels(dated, "HEAD~1..HEAD", "tag")

@@ -54,6 +54,16 @@ def test_a_full_standard_output_is_one_line(pgconv: Run, words: str) -> None:
     assert done.stderr == "pgconv: standard output: cannot write: No space left on device\n"
 
 
+def test_a_vocabulary_is_text(pgconv: Run, demo_tree: Path) -> None:
+    for tree in ((), (demo_tree,)):
+        done = pgconv("scan", *tree, "--vocabulary", "--format", "json")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == (
+            "pgconv: --format json: --vocabulary prints a table, as text only; leave one of them out\n"
+        )
+        assert pgconv("scan", *tree, "--vocabulary", "--format", "text").returncode == 0
+
+
 @pytest.mark.parametrize("path", [".", "./", "./mm", "mm/", "mm/mremap.c", "mm/../mm"])
 def test_a_path_of_the_tree_may_be_written_in_many_ways(pgconv: Run, demo_tree: Path, path: str) -> None:
     done = pgconv("scan", demo_tree, path, "--format", "gcc")

@@ -64,16 +64,27 @@ def scan(
 
     Example: pgconv scan linux/ mm/mremap.c --format gcc
     """
-    if show_vocabulary and tree is None:
+    choose(format_, FORMATS, "--format")
+    if show_vocabulary and format_ != "text":
+        raise InputError(f"--format {format_}: --vocabulary prints a table, as text only; leave one of them out")
+    if show_vocabulary and tree is None and shard is None:
         write_text(output, _vocabulary(scheme))
         return
-    choose(format_, FORMATS, "--format")
     check_status(status)
     if unit is not None:
         choose(unit, UNITS, "--unit")
     if shard is not None:
-        if output is None or paths or status or unit or role or what_if or tree_macros:
-            raise InputError("--shard makes a part for pgconv merge: name its file with -o; merge has --status too")
+        if output is None:
+            raise InputError("--shard makes a part for pgconv merge: name its file with -o")
+        others = {
+            "PATH": paths, "--format": format_ != "text", "--status": status, "--unit": unit, "--role": role,
+            "--what-if": what_if, "--tree-macros": tree_macros, "--vocabulary": show_vocabulary,
+        }  # fmt: skip
+        if named := [name for name, value in others.items() if value not in (None, False, [])]:
+            raise InputError(
+                f"--shard makes a part for pgconv merge, of the whole tree: leave out {', '.join(named)}; "
+                "merge has --format and --status"
+            )
         _share(tree, rev, shard, output, scheme, jobs, no_cache)
         return
     with opened(tree, rev, not no_cache, jobs) as (source, cache):

@@ -140,6 +140,21 @@ def test_a_share_that_is_none_is_refused(text: str) -> None:
         parse(text)
 
 
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--tree-macros",), "--tree-macros"), (("mm",), "PATH"), (("--vocabulary",), "--vocabulary"),
+        (("--unit", "pte", "--status", "open"), "--status, --unit"), (("--role", "x"), "--role"),
+        (("--what-if", "x.toml"), "--what-if"), (("--format", "json"), "--format"),
+    ],
+)  # fmt: skip
+def test_what_a_share_does_not_take_is_named(tree: Path, pgconv: Run, options: tuple[str, ...], named: str) -> None:
+    done = pgconv("scan", tree, *options, "--shard", "1/2", "-o", tree.parent / "x")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert f"leave out {named}; merge has --format and --status" in done.stderr
+    assert not (tree.parent / "x").exists()
+
+
 def test_a_share_needs_its_own_file(tree: Path, pgconv: Run) -> None:
     for options in (("--shard", "1/2"), ("--shard", "1/2", "-o", tree.parent / "x", "--status", "open")):
         done = pgconv("scan", tree, *options)

@@ -21,14 +21,15 @@ from converter.tree import Entry, Problems, Tree, Unreadable
 from converter.tree.cache import Cache
 from converter.units.facts import decode, encode
 
-SCHEMA = "pgconv.part/1"
+SCHEMA = "pgconv.part/2"
 MOST = 4096
 
 
 class Part(msgspec.Struct, frozen=True):
     """One share of a scan. `key` names code, rules and scheme; `listing` the files of the whole tree.
 
-    `entries` are all files of the share; `files` those with facts: path, digest, facts. Paths are bytes.
+    `entries` are all files of the share; `files` those with facts: path, digest, facts. Paths are bytes. `seal` is a
+    digest of all the rest: facts that are damaged may still be facts.
     """
 
     schema: str
@@ -44,6 +45,7 @@ class Part(msgspec.Struct, frozen=True):
     entries: list[bytes]
     files: list[tuple[bytes, str, bytes]]
     problems: dict[str, tuple[bytes, int]]
+    seal: str = ""
 
 
 def parse(text: str) -> tuple[int, int]:
@@ -77,7 +79,11 @@ def share(
 
 def written(part: Part) -> bytes:
     """A part as a file."""
-    return msgspec.msgpack.encode(part)
+    return msgspec.msgpack.encode(msgspec.structs.replace(part, seal=_seal(part)))
+
+
+def _seal(part: Part) -> str:
+    return hashlib.sha256(msgspec.msgpack.encode(msgspec.structs.replace(part, seal=""))).hexdigest()
 
 
 def read(path: Path) -> Part:
@@ -104,6 +110,8 @@ def merged(paths: Sequence[Path]) -> tuple[Analysis, str]:
         one = first[1]
         if (part.of, part.scheme, part.listing, part.revision) != (one.of, one.scheme, one.listing, one.revision):
             raise InputError(f"{path}: of another scan than {first[0]}: tree, scheme or number of shares differ")
+        if part.seal != _seal(part):
+            raise InputError(f"{path}: a part is damaged: scan that share again")
         if part.number in parts:
             raise InputError(f"{path}: share {part.number}/{part.of} is given twice")
         parts[part.number] = part
@@ -124,10 +132,7 @@ def _whole(one: Part, parts: list[Part]) -> Analysis:
     files = sorted((os.fsdecode(path), digest, facts) for part in parts for path, digest, facts in part.files)
     entries = tuple(Entry(os.fsdecode(path), 0) for part in parts for path in part.entries)
     tree = Tree(os.fsdecode(one.name), "", one.revision, one.kernel_version, entries, one.warnings, 0, _Nothing())
-    try:
-        facts = [decode(f[2]) for f in files]
-    except msgspec.MsgspecError as error:
-        raise InputError(f"a part is damaged: {error}; scan that share again") from error
+    facts = [decode(f[2]) for f in files]
     digests = {path: digest for path, digest, _ in files}
     return Analysis(tree, [f[0] for f in files], facts, digests, [*tree.warnings, *problems.lines()], problems)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -138,6 +139,19 @@ def test_parts_that_do_not_belong_together_are_refused(tree: Path, tmp_path: Pat
 def test_a_share_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="--shard"):
         parse(text)
+
+
+def test_the_part_that_is_damaged_is_named(tree: Path, pgconv: Run) -> None:
+    """A single bit, wherever it is: facts that are still facts would be another report, or a traceback."""
+    parts = shares(tree, 3)
+    good = parts[1].read_bytes()
+    for at in range(100, len(good), len(good) // 50):
+        parts[1].write_bytes(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
+        with pytest.raises(InputError, match=f"^{re.escape(str(parts[1]))}: "):
+            shard.merged(parts)
+    done = pgconv("merge", *parts)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"pgconv: {parts[1]}: a part is damaged: scan that share again\n"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import sys
 
 def main() -> None:
     """Entry point of `pgconv` and of `python -m converter`."""
+    _open_streams()
     try:
         from converter.cli import main as run
 
@@ -17,6 +18,17 @@ def main() -> None:
         sys.exit(130)
     except SystemExit as end:
         _leave(end)
+
+
+def _open_streams() -> None:
+    """What was closed (`>&-`) gets a file, else the next one to be opened, a cache or a report, has its number.
+
+    From standard input comes nothing, what goes to standard error is lost, and to write to standard output is an error.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.set_inheritable(os.open(os.devnull, os.O_WRONLY if name == "stderr" else os.O_RDONLY), True)
+            setattr(sys, name, os.fdopen(number, "r" if name == "stdin" else "w"))
 
 
 def _leave(end: SystemExit) -> None:

@@ -63,13 +63,17 @@ def main() -> None:
     except typer.Abort:  # a question that was not answered
         _fail("interrupted", EXIT_INTERRUPTED)
     except OSError as error:  # of --help and --version; what commands write goes through report/output.py
-        if error.errno != errno.ENOSPC:
+        if error.errno not in (errno.ENOSPC, errno.EBADF):
             raise
-        _fail(f"standard output: cannot write: {error.strerror}")
+        from converter.report.output import unwritten
+
+        _fail(str(unwritten(error)))
     except typer.TyperException as error:
         message = error.format_message()
         if message.startswith("Usage:"):  # a command without arguments that needs some: its help
-            print(message, file=sys.stderr)
+            from converter.report.output import tell
+
+            tell(message)
             sys.exit(EXIT_INPUT)
         _fail(f"{message} (--help shows what there is)")
     else:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import TextIO
 
 from converter.errors import InputError
 from converter.report.terminal import fitted
@@ -41,7 +43,23 @@ def write_text(path: str | Path | None, text: str | bytes) -> None:
 
 def say(message: str) -> None:
     """A message on standard error, one line that begins with the program's name."""
-    print(fitted(f"pgconv: {' '.join(message.split())}", sys.stderr), file=sys.stderr, flush=True)
+    tell(fitted(f"pgconv: {' '.join(message.split())}", sys.stderr))
+
+
+def tell(text: str) -> None:
+    """Text on standard error, for whoever reads it: that nobody does changes nothing."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        _discard(sys.stderr)
+
+
+def unwritten(error: OSError) -> InputError:
+    """What to raise where standard output takes no more; what is left of a report is given up."""
+    _discard(sys.stdout)
+    closed = "it is closed; leave it open, or name a file with -o"
+    why = closed if error.errno == errno.EBADF else error.strerror or error
+    return InputError(f"standard output: cannot write: {why}")
 
 
 def _replace(target: Path, content: bytes) -> None:
@@ -72,8 +90,12 @@ def _to_stdout(content: bytes) -> None:
         sys.stdout.flush()
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        _discard(sys.stdout)
     except OSError as error:
-        # What is left in Python's buffer must not be tried again when the process ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):
-            raise InputError(f"standard output: cannot write: {error.strerror or error}") from error
+        raise unwritten(error) from error
+
+
+def _discard(stream: TextIO) -> None:
+    """What is left in Python's buffer must not be tried again when the process ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -67,13 +67,13 @@ def share(
     analysis = facts_of(own, cache, scheme_name, jobs, progress, here)
     cache.remember_digests(tree, known | analysis.digests)
     files = [
-        (os.fsencode(path), analysis.digests[path], encode(facts))
+        (_raw(path), analysis.digests[path], encode(facts))
         for path, facts in zip(analysis.paths, analysis.facts, strict=True)
     ]
     return Part(
         SCHEMA, number, of, cache_key(scheme_name), scheme_name, _listing(tree), os.fsencode(tree.name), tree.revision,
-        tree.kernel_version, tree.warnings, [os.fsencode(e.path) for e in own.entries], files,
-        {what: (os.fsencode(path), count) for what, (path, count) in analysis.problems.found().items()},
+        tree.kernel_version, tree.warnings, [_raw(e.path) for e in own.entries], files,
+        {what: (_raw(path), count) for what, (path, count) in analysis.problems.found().items()},
     )  # fmt: skip
 
 
@@ -128,9 +128,9 @@ def merged(paths: Sequence[Path]) -> tuple[Analysis, str]:
 def _whole(one: Part, parts: list[Part]) -> Analysis:
     problems = Problems()
     for part in parts:
-        problems.merge({what: (os.fsdecode(path), count) for what, (path, count) in part.problems.items()})
-    files = sorted((os.fsdecode(path), digest, facts) for part in parts for path, digest, facts in part.files)
-    entries = tuple(Entry(os.fsdecode(path), 0) for part in parts for path in part.entries)
+        problems.merge({what: (_path(path), count) for what, (path, count) in part.problems.items()})
+    files = sorted((_path(path), digest, facts) for part in parts for path, digest, facts in part.files)
+    entries = tuple(Entry(_path(path), 0) for part in parts for path in part.entries)
     tree = Tree(os.fsdecode(one.name), "", one.revision, one.kernel_version, entries, one.warnings, 0, _Nothing())
     facts = [decode(f[2]) for f in files]
     digests = {path: digest for path, digest, _ in files}
@@ -141,8 +141,16 @@ def _listing(tree: Tree) -> str:
     """Names and sizes of all files: two machines with the same source agree on it."""
     whole = hashlib.sha256()
     for e in tree.entries:
-        whole.update(os.fsencode(e.path) + b"\0%d\0" % e.size)
+        whole.update(_raw(e.path) + b"\0%d\0" % e.size)
     return whole.hexdigest()
+
+
+def _raw(path: str) -> bytes:
+    return path.encode("utf-8", "surrogateescape")
+
+
+def _path(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
 
 
 class _Nothing:

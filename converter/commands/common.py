@@ -14,6 +14,7 @@ import typer
 from converter.errors import InputError
 from converter.tree import Tree, check_paths, open_tree
 from converter.tree.cache import Cache, open_cache
+from converter.tree.files import portable
 
 TreePath = Annotated[
     str | None, typer.Argument(metavar="TREE", help="An unpacked kernel tree, or a git repository (bare too).")
@@ -60,6 +61,7 @@ def stoppable() -> Iterator[None]:
 def inside(path: str) -> str:
     """A path of the tree in its own form; "" is the whole tree. Raises InputError for one that leads outside."""
     parts: list[str] = []
+    path = portable(path)
     for part in path.split("/"):
         if part == "..":
             if not parts:

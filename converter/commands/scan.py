@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -115,6 +116,8 @@ def scan(
 
         from converter.report.text import show
 
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")  # as in a pipe, whatever the locale
         show(chosen, Console())
     else:
         write(output, render(chosen, format_))

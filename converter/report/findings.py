@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 from converter.classify.record import Report, Site
-from converter.report.words import counted, printable, steps
+from converter.report.words import counted, encoded, printable, steps
 
 
 def render(report: Report) -> bytes:
-    return os.fsencode("".join(printable(line) + "\n" for line in _lines(report)))
+    return encoded("".join(printable(line) + "\n" for line in _lines(report)))
 
 
 def _lines(report: Report) -> Iterator[str]:

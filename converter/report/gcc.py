@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from converter.classify.record import Report, Site
 from converter.report import words
 
@@ -15,4 +13,4 @@ def render(report: Report) -> bytes:
 def _line(site: Site) -> bytes:
     rule = f" [{site.rule}]" if site.rule else ""
     text = f"{site.path}:{site.line}:{site.col}: note: {words.message(site)}{rule}"
-    return os.fsencode(words.printable(text)) + b"\n"
+    return words.encoded(words.printable(text)) + b"\n"

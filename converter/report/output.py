@@ -11,6 +11,7 @@ from typing import TextIO
 
 from converter.errors import InputError
 from converter.report.terminal import fitted
+from converter.report.words import encoded
 
 
 def write(path: str | Path | None, content: bytes) -> None:
@@ -35,9 +36,9 @@ def write(path: str | Path | None, content: bytes) -> None:
 
 def write_text(path: str | Path | None, text: str | bytes) -> None:
     """As write(), for people: lines that end at the edge of the terminal, if it goes to one."""
-    content = text if isinstance(text, bytes) else os.fsencode(text)
+    content = text if isinstance(text, bytes) else encoded(text)
     if path is None or str(path) == "-":
-        content = os.fsencode(fitted(os.fsdecode(content), sys.stdout))
+        content = encoded(fitted(content.decode("utf-8", "surrogateescape"), sys.stdout))
     write(path, content)
 
 

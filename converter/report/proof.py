@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from converter.report import encode
-from converter.report.words import printable
+from converter.report.words import encoded, printable
 from converter.verify.result import FAILED, NOT_COVERED, OUTCOMES, PASSED, Item, Result
 
 SCHEMA = "pgconv.verify/1"
@@ -20,7 +19,7 @@ _DETAIL = 60
 
 def text(results: Sequence[Result]) -> bytes:
     """Each level's counts, figures, failures, and why the rest was not covered."""
-    return os.fsencode("".join(printable(line) + "\n" for line in _lines(results)))
+    return encoded("".join(printable(line) + "\n" for line in _lines(results)))
 
 
 def json(results: Sequence[Result]) -> bytes:

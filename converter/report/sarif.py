@@ -6,7 +6,6 @@ record, bytes from 1, which are SARIF's for a line in ASCII.
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
 from pathlib import PurePath
 from typing import Any
@@ -105,4 +104,4 @@ def _location(step: Evidence) -> dict[str, Any]:
 @lru_cache(maxsize=1024)
 def artifact(path: str) -> dict[str, str]:
     """A file of the tree."""
-    return {"uri": quote(os.fsencode(PurePath(path).as_posix())), "uriBaseId": ROOT}
+    return {"uri": quote(words.encoded(PurePath(path).as_posix())), "uriBaseId": ROOT}

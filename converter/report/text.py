@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -28,7 +27,7 @@ Line = list[tuple[str, str]]
 
 def render(report: Report) -> bytes:
     lines = ("".join(words.printable(piece) for piece, _ in line).rstrip() + "\n" for line in _lines(report))
-    return os.fsencode("".join(lines))
+    return words.encoded("".join(lines))
 
 
 def show(report: Report, console: Console) -> None:

@@ -25,6 +25,11 @@ def printable(text: str) -> str:
     return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
 
 
+def encoded(text: str) -> bytes:
+    """Text as bytes that are the same in every locale: UTF-8, and a byte of a file name that is not stays that byte."""
+    return text.encode("utf-8", "surrogateescape")
+
+
 def message(site: Site) -> str:
     """What pgconv says of the site, e.g. "PAGE_SIZE -> PTE_SIZE: decided (page-table-step, 0.99)".
 

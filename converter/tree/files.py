@@ -72,7 +72,7 @@ def _listing(root: str, problems: Problems) -> list[Entry]:
             finally:
                 os.close(directory)
         except OSError as error:
-            problems.add(f"directory not read: {_reason(error)}", _portable(place) or ".")
+            problems.add(f"directory not read: {_reason(error)}", portable(place) or ".")
     entries.sort()
     return entries
 
@@ -81,17 +81,17 @@ def _add(entries: list[Entry], path: str, item: os.DirEntry[str], problems: Prob
     try:
         status = item.stat(follow_symlinks=False)
     except OSError as error:
-        problems.add(f"file not read: {_reason(error)}", _portable(path))
+        problems.add(f"file not read: {_reason(error)}", portable(path))
         return
     if stat.S_ISREG(status.st_mode):
         size = status.st_size
         stamp = size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
-        entries.append(Entry(path if _UTF8 else _portable(path), size, stamp))
+        entries.append(Entry(path if _UTF8 else portable(path), size, stamp))
     elif not stat.S_ISLNK(status.st_mode):
-        problems.add("not a regular file, passed over", _portable(path))
+        problems.add("not a regular file, passed over", portable(path))
 
 
-def _portable(path: str) -> str:
+def portable(path: str) -> str:
     """A path of the file system as UTF-8 text: the same tree has the same paths in every locale."""
     return path if _UTF8 else os.fsencode(path).decode("utf-8", "surrogateescape")
 

@@ -133,7 +133,8 @@ class Repository:
 
     def file(self, tree: str, path: str) -> bytes:
         """The bytes of a file of a tree. Raises InputError."""
-        return self.run("cat-file", "blob", f"{tree}:{path}")
+        name = f"{tree}:{path}".encode("utf-8", "surrogateescape")
+        return self.run("cat-file", "blob", os.fsdecode(name))
 
     def apply(self, patch: bytes) -> bytes:
         """Apply a patch to the index, which has to be a scratch one; what git says where it does not fit, else b""."""

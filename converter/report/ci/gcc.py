@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from converter.ci.finding import Judgement
-from converter.report.words import printable, short
+from converter.report.words import encoded, printable, short
 
 
 def render(judgement: Judgement) -> bytes:
@@ -13,4 +11,4 @@ def render(judgement: Judgement) -> bytes:
         f"{f.path}:{f.line}:{f.col}: {f.level}: {f.message}; {f.fix} (commit {short(f.commit)}) [{f.rule}]"
         for f in judgement.findings
     )
-    return os.fsencode("".join(printable(line) + "\n" for line in lines))
+    return encoded("".join(printable(line) + "\n" for line in lines))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from converter.ci.finding import Finding, Judgement
-from converter.report.words import short
+from converter.report.words import encoded, short
 
 _DATA = {"%": "%25", "\r": "%0D", "\n": "%0A"}
 _PROPERTY = _DATA | {":": "%3A", ",": "%2C"}
@@ -14,7 +12,7 @@ _PROPERTY = _DATA | {":": "%3A", ",": "%2C"}
 def render(judgement: Judgement) -> bytes:
     lines = [_line(f) for f in judgement.findings]
     lines += [f"::warning::{_escaped(w, _DATA)}" for w in judgement.warnings]
-    return os.fsencode("".join(line + "\n" for line in lines))
+    return encoded("".join(line + "\n" for line in lines))
 
 
 def _line(f: Finding) -> str:

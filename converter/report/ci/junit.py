@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from html import escape
 
 from converter.ci.finding import Finding, Judged, Judgement
-from converter.report.words import short
+from converter.report.words import encoded, short
 
 _FORBIDDEN = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 has no way to write, bytes that are no UTF-8 among them."""
@@ -20,7 +19,7 @@ def render(judgement: Judgement) -> bytes:
     notes = escape(_text("\n".join(judgement.warnings)))
     out = f"  <system-out>{notes}</system-out>\n" if notes else ""
     whole = f'<testsuite name="pgconv ci" {counts} errors="0">\n{cases}{out}</testsuite>\n'
-    return os.fsencode(f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites {counts}>\n{whole}</testsuites>\n')
+    return encoded(f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites {counts}>\n{whole}</testsuites>\n')
 
 
 def _case(commit: Judged) -> str:

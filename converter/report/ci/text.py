@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 
 from converter.ci.finding import Finding, Judged, Judgement
 from converter.classify.record import Evidence
-from converter.report.words import counted, printable, short, steps
+from converter.report.words import counted, encoded, printable, short, steps
 
 
 def render(judgement: Judgement) -> bytes:
-    return os.fsencode("".join(printable(line) + "\n" for line in _lines(judgement)))
+    return encoded("".join(printable(line) + "\n" for line in _lines(judgement)))
 
 
 def _lines(judgement: Judgement) -> Iterator[str]:

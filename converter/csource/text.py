@@ -7,17 +7,16 @@ from bisect import bisect_left
 from itertools import accumulate
 from typing import NamedTuple
 
-# Runs without a choice: what a lexeme has swallowed it never gives back.
 _LEXEME = re.compile(
-    rb"/\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/|\Z)"  # block comment, also one cut off by the end of the file
-    rb"|//(?:[^\\\n]++|\\\r?\n|\\)*+"
-    rb'|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"'
+    rb"/\*[^*]*\*+(?:[^/*][^*]*\*+)*/|/\*.*"  # block comment, also one cut off by the end of the file
+    rb"|//[^\\\n]*(?:\\(?:\r?\n)?[^\\\n]*)*"
+    rb'|"[^"\\\n]*(?:\\.[^"\\\n]*)*"'
     rb"|'(?:\\[^\n][^'\n]{0,3}|[^'\\\n]{1,4})'",
     re.S,
 )
 _OPENING = re.compile(rb"[/\"']")
 # Begins with a literal, which the search skips to: `^` is tried at every byte.
-_DIRECTIVE = re.compile(rb"#[ \t]*([a-z_]+)((?:[^\\\n]+|\\\r?\n|\\)*+)")
+_DIRECTIVE = re.compile(rb"#[ \t]*([a-z_]+)([^\\\n]*(?:\\(?:\r?\n)?[^\\\n]*)*)")
 _ASM_COMMENT = re.compile(
     rb"^[ \t]*#(?![ \t]*(?:define|undef|if|ifdef|ifndef|elif|else|endif|include|error|warning)\b)[^\n]*", re.M
 )

@@ -2,7 +2,8 @@
 
 `Kernel` runs in a process that the oracle forked for it; that process is process 0 of every program, and its children
 by the `fork` operation take commands over socket pairs made before (abi_worker.py). The arena lies at a fixed address
-below all other mappings, but for a program that is linked to a fixed place itself (Debian's Python). Memory is observed through /proc/PID/{maps,pagemap,mem}, which disturbs nothing. Linux only.
+below all other mappings, but those of a program that is linked to a fixed place (Debian's Python). Memory is observed
+through /proc/PID/{maps,pagemap,mem}, which disturbs nothing. Linux only.
 """
 
 import os

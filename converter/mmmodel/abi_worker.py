@@ -209,8 +209,6 @@ class Worker:
     def brk_works(self) -> bool:
         """True if the heap may be moved, which brk operations need."""
         layout, own = self._layout, self._libc.syscall(_SYS_BRK, ctypes.c_ulong(0))
-        if layout["start_brk"] <= self._base:
-            return False
         return self._set_heap(layout["start_brk"], own, layout["start_data"], layout["end_data"])
 
     def serve(self, channel: socket.socket, channels: "list[tuple[socket.socket, socket.socket]]") -> None:

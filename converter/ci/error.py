@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +23,7 @@ class Side:
     """A file of the parent with the lines that go, or of the commit with those that come.
 
     origin  its path in the parent
+    hunks   by line, the number of the hunk
     """
 
     path: str
@@ -30,6 +31,7 @@ class Side:
     number: int
     facts: Facts
     lines: Mapping[int, bytes]
+    hunks: Mapping[int, int]
     content: Callable[[str], bytes]
     scheme: str
 
@@ -38,15 +40,22 @@ class Side:
         content = self.content(self.path)
         return Source(content), Lines(content)
 
-    def function(self, line: int) -> str:
-        """The function or macro around a line; the file's origin where there is none."""
+    def text(self, line: int) -> bytes:
+        """A line without what indenting or converting it changes."""
+        return unconverted(folded(self.lines[line]), self.scheme)
+
+    def around(self, line: int) -> tuple[str, bytes]:
+        """The function or macro around a line, the file's origin where there is none; and its code without blanks."""
         source, lines = self._source
         start = lines.span(line)
         directive = source.directive_at(start)
         if directive is not None:
-            head = _NAME.match(source.masked, directive.body)
-            return head[1].decode() if head is not None and directive.keyword == b"define" else self.origin
-        return function_name(source.code, source.piece_at(start)) or self.origin
+            head = _NAME.match(source.masked, directive.body) if directive.keyword == b"define" else None
+            code, name = source.masked[directive.start : directive.end], head and head[1].decode()
+        else:
+            piece = source.piece_at(start)
+            code, name = source.code[piece.start : piece.end], function_name(source.code, piece)
+        return name or self.origin, b"".join(unconverted(code, self.scheme).split())
 
 
 @dataclass(frozen=True)
@@ -69,29 +78,40 @@ class Error:
     @cached_property
     def text(self) -> bytes:
         """The line without what indenting or converting it changes."""
-        return unconverted(folded(self.side.lines[self.line]), self.side.scheme)
+        return self.side.text(self.line)
 
     @cached_property
+    def around(self) -> tuple[str, bytes]:
+        """The function or macro in which it stands, and its code."""
+        return self.side.around(self.line)
+
+    @property
     def function(self) -> str:
-        """The function or macro in which it stands."""
-        return self.side.function(self.line)
+        return self.around[0]
 
 
 _SAME: tuple[Callable[[Error], tuple[object, ...]], ...] = (
     lambda e: (e.side.origin, e.function, e.text),
-    lambda e: (e.side.origin, e.function),
     lambda e: (e.side.origin, e.text),
+    lambda e: (e.side.origin, e.function, e.side.hunks[e.line]),
     lambda e: (e.text,),
-    lambda e: (e.function,),
+    lambda e: e.around,
 )
 """Where two errors of the same words have to agree to be one. What agrees in more is paired first."""
 
 
-def introduced(new: Iterable[Error], old: Iterable[Error]) -> list[Error]:
-    """The errors of a commit that its parent has not: each that goes accounts for one that comes."""
+def introduced(new: Iterable[Error], old: Iterable[Error], sides: Iterable[Side]) -> list[Error]:
+    """The errors of a commit that its parent has not: each that goes accounts for one that comes.
+
+    `sides`: the files with the lines that come. One whose line comes back without it is mended, and accounts for none.
+    """
     left = list(new)
     words = {e.what for e in left}
     gone = [e for e in old if e.what in words]
+    if gone:
+        wrong = Counter((e.side.origin, e.text) for e in left)
+        right = Counter((s.origin, s.text(n)) for s in sides for n in s.lines) - wrong
+        gone = [e for e in gone if not _taken(right, (e.side.origin, e.text))]
     for same in _SAME if gone else ():
         there = defaultdict(list)
         for e in gone:
@@ -99,6 +119,13 @@ def introduced(new: Iterable[Error], old: Iterable[Error]) -> list[Error]:
         left = [e for e in left if not _account(there[e.what, *same(e)])]
         gone = [e for own in there.values() for e in own]
     return left
+
+
+def _taken(right: Counter[tuple[str, bytes]], line: tuple[str, bytes]) -> bool:
+    """Take one of these lines away, if there is one."""
+    there = right[line] > 0
+    right[line] -= there
+    return there
 
 
 def _account(gone: list[Error]) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, reduce
+from operator import and_
 
 from converter.ci import newuse, redefine, silent, uniterror
 from converter.ci.baseline import Baseline
@@ -12,7 +14,7 @@ from converter.ci.finding import Finding, Judged
 from converter.ci.moving import MovingTree
 from converter.ci.opened import Opened
 from converter.ci.policy import Policy, Reasons
-from converter.ci.view import Changed, View
+from converter.ci.view import Changed, View, folded
 from converter.tree.history import Commit, FileChange, Repository
 from converter.units.facts import Facts
 
@@ -25,12 +27,17 @@ Said = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A commit and what it changes. `lines`: of a merge, the lines by path that are in none of its parents."""
+    """A commit and what it changes.
+
+    lines  of a merge, by path: the lines that are in none of its parents
+    gone   the text of those that go from each of them
+    """
 
     commit: Commit
     parent: str  # tree
     changes: Sequence[FileChange]
     lines: dict[str, frozenset[int]] | None = None
+    gone: dict[str, Counter[bytes]] | None = None
 
 
 class Judge:
@@ -81,7 +88,9 @@ class Judge:
             p: frozenset.intersection(*(c.added for changes in by_parent for c in changes if c.new_path == p))
             for p in own
         }
-        return Step(commit, trees[0], by_parent[0], lines)
+        removed = [{c.new_path or c.old_path or "": _removed(c) for c in changes} for changes in by_parent]
+        gone = {p: reduce(and_, (own[p] for own in removed)) for p in set.intersection(*map(set, removed))}
+        return Step(commit, trees[0], by_parent[0], lines, gone)
 
     # what is found
 
@@ -139,5 +148,9 @@ class Judge:
         content, content_before = (partial(self._repository.file, t) for t in (step.commit.tree, step.parent))
         return View(
             step.commit.name, step.changes, files, exchanged, tree.scheme, spoken, tree.ledger, content, content_before,
-            is_merge=step.lines is not None,
+            step.gone,
         )  # fmt: skip
+
+
+def _removed(change: FileChange) -> Counter[bytes]:
+    return Counter(folded(line) for h in change.hunks for line in h.old)

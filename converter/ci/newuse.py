@@ -17,8 +17,10 @@ _UNDEF = re.compile(rb"\s*#\s*undef\b")
 
 def find(view: View, baseline: Baseline | None, origin: dict[str, str]) -> Iterator[Finding]:
     """`origin`: path now -> path that the baseline knows, of files that were renamed since."""
-    moved = Counter(view.removed)
-    fresh = [(file, _fresh(file, _added(view, file), Counter(file.removed), moved)) for file in view.files]
+    moved: Counter[bytes] = Counter()
+    for change in view.changes:
+        moved += view.uses_gone(change)
+    fresh = [(file, _fresh(file, _added(view, file), view.uses_gone(file.change), moved)) for file in view.files]
     for file, uses in fresh:
         known = origin.get(file.path, file.path)
         rest = []

@@ -21,8 +21,9 @@ from converter.units.meet import meetings
 
 def find(view: View) -> Iterator[Finding]:
     """Names of the scheme that the units contradict; places where a count meets another count, or bytes."""
-    new = list(_errors(view, view.after, _after(view)))
-    for e in introduced(new, _errors(view, view.before, _before(view))) if new else ():
+    sides = _after(view)
+    new = list(_errors(view, view.after, sides))
+    for e in introduced(new, _errors(view, view.before, _before(view)), sides) if new else ():
         yield view.finding(
             "unit-error", e.side.path, e.line, e.col, e.name, e.message, e.site.missing or "", e.site,
             e.site.replacement,
@@ -35,7 +36,8 @@ def _after(view: View) -> list[Side]:
     for f in view.files:
         lines = {n: f.text[n] for n in f.added}
         origin = f.change.old_path or f.path
-        sides.append(Side(f.path, origin, f.number, f.new, lines, view.content, view.chosen.scheme))
+        hunks = {h.new_start + i: n for n, h in enumerate(f.change.hunks) for i in range(len(h.new))}
+        sides.append(Side(f.path, origin, f.number, f.new, lines, hunks, view.content, view.chosen.scheme))
     return sides
 
 
@@ -46,9 +48,9 @@ def _before(view: View) -> list[Side]:
         path = c.old_path or ""
         number = view.exchanged.gone.get(path)
         if number is not None:
-            lines = {h.old_start + i: line for h in c.hunks for i, line in enumerate(h.old)}
-            facts = view.before.graph.facts[number]
-            sides.append(Side(path, path, number, facts, lines, view.content_before, view.chosen.scheme))
+            facts, lines = view.before.graph.facts[number], view.goes(c)
+            hunks = {h.old_start + i: n for n, h in enumerate(c.hunks) for i in range(len(h.old))}
+            sides.append(Side(path, path, number, facts, lines, hunks, view.content_before, view.chosen.scheme))
     return sides
 
 

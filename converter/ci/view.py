@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -37,11 +37,6 @@ class Changed:
     reasons: Reasons
 
     @cached_property
-    def removed(self) -> Counter[bytes]:
-        """Lines that the commit takes out of the file, white space folded."""
-        return Counter(folded(line) for h in self.change.hunks for line in h.old)
-
-    @cached_property
     def in_place(self) -> frozenset[int]:
         """Lines that come where the same line goes, but for white space."""
         hunks = ((h, {folded(line) for line in h.old}) for h in self.change.hunks)
@@ -54,6 +49,7 @@ class View:
 
     content         the bytes of a file of that tree
     content_before  those of a file of the tree before it
+    gone            of a merge: by path, the lines that go from each parent, white space folded
     """
 
     name: str
@@ -65,12 +61,33 @@ class View:
     ledger: Ledger
     content: Callable[[str], bytes]
     content_before: Callable[[str], bytes]
-    is_merge: bool = False
+    gone: Mapping[str, Counter[bytes]] | None = None
 
-    @cached_property
-    def removed(self) -> Counter[bytes]:
-        """Lines that go, in the whole commit, white space folded."""
-        return Counter(folded(line) for c in self.changes for h in c.hunks for line in h.old)
+    @property
+    def is_merge(self) -> bool:
+        """Is what its parents did not to be judged?"""
+        return self.gone is not None
+
+    def goes(self, change: FileChange) -> dict[int, bytes]:
+        """The lines of the parent that go, by number; of a merge those that it takes out itself."""
+        lines = {h.old_start + i: line for h in change.hunks for i, line in enumerate(h.old)}
+        if self.gone is None:
+            return lines
+        left = Counter(self.gone.get(change.new_path or change.old_path or "", {}))
+        own = {}
+        for number, line in lines.items():
+            if left[folded(line)] > 0:
+                left[folded(line)] -= 1
+                own[number] = line
+        return own
+
+    def uses_gone(self, change: FileChange) -> Counter[bytes]:
+        """The lines with uses that go, white space folded."""
+        number = self.exchanged.gone.get(change.old_path or "")
+        if number is None:
+            return Counter()
+        used = {u.line for u in self.before.graph.facts[number].uses if not u.inert}
+        return Counter(folded(line) for n, line in self.goes(change).items() if n in used)
 
     @cached_property
     def before(self) -> Decider:

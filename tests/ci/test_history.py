@@ -95,6 +95,20 @@ def test_what_a_merge_slips_in_is_found(repo: Repo) -> None:
     assert (found.commit, found.path, found.line) == (merge, "mm/converted.c", 12)
 
 
+def test_what_a_side_branch_takes_out_accounts_for_nothing_that_a_merge_slips_in(repo: Repo) -> None:
+    line = "\treturn PAGE_SIZE;\n"
+    repo.commit("mm: open", {"mm/more.c": "int more(void)\n{\n" + line + "}\n"})
+    start = repo.edit("mm: move", "mm/more.c", ("more", "most"))
+    repo.git("checkout", "-q", "-b", "side")
+    repo.edit("side: convert", "mm/more.c", ("PAGE_SIZE", "PTE_SIZE"))
+    repo.git("checkout", "-q", "master")
+    repo.edit("main: edit", "mm/open.c", ("bytes", "octets"))
+    repo.git("merge", "-q", "--no-commit", "side")
+    merge = repo.commit("merge", {"mm/converted.c": CONVERTED + "\nint slipped(void)\n{\n" + line + "}\n"})
+    found = repo.findings(f"{start}..HEAD")
+    assert [(f.commit, f.path, f.rule) for f in found] == [(merge, "mm/converted.c", "new-use")]
+
+
 def test_commits_on_both_sides_of_a_merge_are_judged_on_their_own_side(repo: Repo) -> None:
     repo.git("checkout", "-q", "-b", "side")
     bad = repo.edit("side: back", "mm/converted.c", BAD)

@@ -112,6 +112,14 @@ def test_a_name_of_the_scheme_is_not_defined_by_a_word_that_is_suggested(repo: R
     assert found.fix == "PTE_SIZE is to be defined without it"
 
 
+def test_a_comment_that_goes_accounts_for_no_use(repo: Repo) -> None:
+    use, said = "\tcheck(PAGE_SIZE);\n", "#include <linux/mm.h>\n/*\n\tcheck(PAGE_SIZE);\n */\n"
+    start = repo.edit("mm: say", "mm/converted.c", ("#include <linux/mm.h>\n", said))
+    text = (repo.root / "mm/converted.c").read_text().replace(said, "#include <linux/mm.h>\n")
+    repo.commit("mm: do", {"mm/converted.c": text.replace("\tpte++;\n", f"\tpte++;\n{use}")})
+    assert [f.rule for f in repo.findings(f"{start}..HEAD")] == ["new-use"]
+
+
 def test_comments_and_strings_are_no_uses(repo: Repo) -> None:
     repo.edit("mm: say", "mm/converted.c", ("\tpte++;", '\t/* PAGE_SIZE */\n\tpr_info("PAGE_SIZE");\n\tpte++;'))
     assert repo.findings() == []

@@ -166,3 +166,29 @@ def test_a_macro_that_is_not_the_schemes_is_judged(make_repo: Callable[..., Repo
     repo = make_repo({**FILES, "arch/xtensa/include/asm/page.h": LENT})
     repo.commit("x86: box", {"arch/x86/include/asm/box.h": "#define BOX_SIZE (__X_UL(1) << PG_SHIFT)\n"})
     assert errors(repo) == [("arch/x86/include/asm/box.h", 1)]
+
+
+def test_a_line_that_is_mended_accounts_for_no_other_in_its_function(old: Repo) -> None:
+    more = "\treturn map(0, (pfn + 1) << PG_SHIFT);\n"
+    old.edit("mm: mend", PATH, (NAME, NAME.replace("PG_", "PTE_") + more))
+    assert [path for path, _ in errors(old)] == [PATH]
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_function_of_the_same_name_elsewhere_is_another_one(old: Repo, gone: bool) -> None:
+    """Each driver has its own init()."""
+    mended = "int nothing;\n" if gone else OLD.replace("PG_", "PTE_")
+    other = "static int first(unsigned long pfn)\n{\n\treturn map(0, (pfn + 1) << PG_SHIFT);\n}\n"
+    old.commit("mm: other", {PATH: mended, "drivers/other.c": other})
+    assert errors(old) == [("drivers/other.c", 3)]
+
+
+def test_what_a_side_branch_mends_accounts_for_nothing_in_the_merge(old: Repo) -> None:
+    old.git("checkout", "-q", "-b", "side")
+    old.edit("mm: mend", PATH, ("PG_", "PTE_"))
+    old.git("checkout", "-q", "master")
+    old.edit("mm: more", "mm/open.c", ("bytes", "octets"))
+    old.git("merge", "-q", "--no-commit", "side")
+    slipped = (old.root / "mm/half.c").read_text() + "\n" + OLD[: OLD.index("int second")]
+    merge = old.commit("merge", {"mm/half.c": slipped})
+    assert [(f.commit, f.path) for f in old.findings("HEAD^1..HEAD")] == [(merge, "mm/half.c")]

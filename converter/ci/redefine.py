@@ -118,8 +118,10 @@ class _File:
         other = self._other(m, bool(derived))
         if other is not None:
             return f"which {other} defines already"
-        if m.does == "defines" and self.shared and (self._defines_family() or self._is_alias(m)):
-            return None  # the scheme is being introduced, or completed, beside the family
+        own_words = self.origin.is_own(m) or (self.origin.of(m.name) == "PAGE_SHIFT" and m.body.isdigit())
+        introduced = own_words or self._defines_family() or self._is_alias(m)
+        if m.does == "defines" and self.shared and introduced:
+            return None  # beside the family, or for an architecture that never had it
         return self._of_scheme()
 
     def _edited(self, m: Meaning, own: Sequence[Meaning], derived: bool) -> str | None:

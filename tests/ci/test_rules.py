@@ -388,6 +388,17 @@ def test_the_schemes_own_definitions_can_be_spelled_otherwise(repo: Repo, old: s
     assert repo.findings() == []
 
 
+def test_a_new_architecture_defines_the_scheme_alone(repo: Repo) -> None:
+    text = "#define PTE_SHIFT 12\n#define PTE_SIZE (_AC(1, UL) << PTE_SHIFT)\n#define PG_SHIFT 14\n"
+    repo.commit("riscv: new", {"arch/riscv/include/asm/page.h": text})
+    assert repo.findings() == []
+    repo.commit("riscv: wrong", {"arch/riscv/include/asm/box.h": "#define PG_MASK (PG_SIZE - 1)\n"})
+    repo.commit("mm: twice", {"include/linux/box.h": text})
+    assert [(f.rule, f.path) for f in repo.findings()] == [
+        ("redefinition", "arch/riscv/include/asm/box.h"), *[("redefinition", "include/linux/box.h")] * 3,
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line"),
     [

@@ -80,6 +80,11 @@ class Scheme(toml.Entry, frozen=True):
                     return unit
         return None
 
+    def origins(self) -> dict[str, str]:
+        """The names that the scheme brings into a tree -> what each comes from."""
+        vocab = vocabulary().names
+        return {new: old for old, units in self.names.items() for new in units.values() if new not in vocab}
+
     def owns(self, name: str) -> bool:
         """Is it a macro that the scheme splits, or one of its own? What such a name means, its definition says.
 
@@ -158,12 +163,7 @@ def scheme(name: str) -> Scheme:
 def converted(scheme_name: str) -> tuple[dict[str, str], re.Pattern[bytes]]:
     """Converted name -> what it was converted from, and a pattern of them."""
     vocab = vocabulary().names
-    made = {
-        new: old
-        for old, units in scheme(scheme_name).names.items()
-        for new in units.values()
-        if new not in vocab and vocab[old].kind != "config"
-    }
+    made = {new: old for new, old in scheme(scheme_name).origins().items() if vocab[old].kind != "config"}
     words = sorted(made, key=lambda w: (-len(w), w))
     return made, re.compile(rb"\b(?:" + "|".join(words).encode() + rb")\b")
 

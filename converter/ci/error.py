@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from converter.ci.view import folded
+from converter.ci.view import folded, take
 from converter.classify.record import Site
 from converter.csource.pieces import Source, function_name
 from converter.csource.text import Lines
@@ -87,6 +87,7 @@ class Error:
 
     @property
     def function(self) -> str:
+        """Its name."""
         return self.around[0]
 
 
@@ -111,26 +112,9 @@ def introduced(new: Iterable[Error], old: Iterable[Error], sides: Iterable[Side]
     if gone:
         wrong = Counter((e.side.origin, e.text) for e in left)
         right = Counter((s.origin, s.text(n)) for s in sides for n in s.lines) - wrong
-        gone = [e for e in gone if not _taken(right, (e.side.origin, e.text))]
+        gone = [e for e in gone if not take(right, (e.side.origin, e.text))]
     for same in _SAME if gone else ():
-        there = defaultdict(list)
-        for e in gone:
-            there[e.what, *same(e)].append(e)
-        left = [e for e in left if not _account(there[e.what, *same(e)])]
-        gone = [e for own in there.values() for e in own]
+        came, went = (Counter((e.what, *same(e)) for e in errors) for errors in (left, gone))
+        left = [e for e in left if not take(went, (e.what, *same(e)))]
+        gone = [e for e in gone if not take(came, (e.what, *same(e)))]
     return left
-
-
-def _taken(right: Counter[tuple[str, bytes]], line: tuple[str, bytes]) -> bool:
-    """Take one of these lines away, if there is one."""
-    there = right[line] > 0
-    right[line] -= there
-    return there
-
-
-def _account(gone: list[Error]) -> bool:
-    """Take one away, if there is one."""
-    if gone:
-        gone.pop()
-        return True
-    return False

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from converter.ci.baseline import Baseline
 from converter.ci.finding import Finding
-from converter.ci.view import Changed, View, folded
+from converter.ci.view import Changed, View, folded, take
 from converter.units.facts import Use
 from converter.vocabulary import vocabulary
 
@@ -49,10 +49,10 @@ def _fresh(file: Changed, uses: list[Use], removed: Counter[bytes], *others: Cou
     came = set()
     for line in sorted({u.line for u in uses}, key=lambda n: (n not in file.in_place, n)):
         text = folded(file.text[line])
-        if removed[text] > 0:
+        if take(removed, text):
             came.add(line)
-            for left in (removed, *others):
-                left[text] -= 1
+            for left in others:
+                take(left, text)
     return [u for u in uses if u.line not in came]
 
 
@@ -70,15 +70,6 @@ def _reason(file: Changed, use: Use, baseline: Baseline | None, known: str) -> s
     if baseline is None or (reason is not None and reason.startswith("the policy")):
         return reason
     return "the baseline allows the file none" if use.defines and not baseline.is_listed(known) else None
-
-
-def _taken(moved: Counter[bytes], file: Changed, use: Use) -> bool:
-    """Does the line come from elsewhere in the commit? Each line that went accounts for one that came."""
-    line = folded(file.text[use.line])
-    if not moved[line]:
-        return False
-    moved[line] -= 1
-    return True
 
 
 def _above(view: View, file: Changed, uses: list[Use], baseline: Baseline, known: str) -> Iterator[tuple[Use, str]]:

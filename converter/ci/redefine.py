@@ -14,7 +14,6 @@ from functools import cached_property
 from converter.ci.finding import Finding
 from converter.ci.meaning import Meaning, former, meanings
 from converter.ci.view import Changed, View
-from converter.convert.taken import own_names
 from converter.vocabulary import Scheme
 
 _SHARED = re.compile(r"include/|arch/[^/]+/include/")
@@ -26,11 +25,11 @@ _RESTORE = "leave it as it was: the names of a unit are made of one another, and
 
 def find(view: View) -> Iterator[Finding]:
     """Added lines that give a name of the scheme a meaning, other than where the scheme itself is defined."""
-    names = own_names(view.chosen)
-    word = re.compile(rb"\b(?:" + "|".join(sorted(names)).encode() + rb")\b")
     origin = _Origin(view)
+    names = frozenset(origin.names)
     for file in view.files:
-        if file.added and (names.intersection(file.new.defines) or any(word.search(file.text[n]) for n in file.added)):
+        lines = (file.text[n] for n in file.added)
+        if file.added and (names.intersection(file.new.defines) or any(map(origin.word.search, lines))):
             yield from _File(view, file, origin).find(names)
 
 
@@ -39,19 +38,19 @@ class _Origin:
 
     def __init__(self, view: View) -> None:
         self._view = view
-        self._names = {new: old for old, units in view.chosen.names.items() for new in units.values()}
-        self.words = frozenset(view.chosen.names) | self._names.keys()
-        self._word = re.compile(rb"\b(?:" + "|".join(sorted(self._names)).encode() + rb")\b")
+        self.names = view.chosen.origins()
+        self.words = frozenset(view.chosen.names) | self.names.keys()
+        self.word = re.compile(rb"\b(?:" + "|".join(sorted(self.names)).encode() + rb")\b")
         self._own = _own_words(view.chosen)
         self._defined: dict[str, frozenset[str]] = {}
 
     def of(self, name: str) -> str:
         """PAGE_SIZE of PTE_SIZE."""
-        return self._names[name]
+        return self.names[name]
 
     def before(self, body: bytes) -> bytes:
         """What a macro says, in the words that the scheme's come from."""
-        return self._word.sub(lambda m: self._names[m[0].decode()].encode(), body)
+        return self.word.sub(lambda m: self.names[m[0].decode()].encode(), body)
 
     def is_own(self, m: Meaning) -> bool:
         """Does the macro say what the scheme means by its name?"""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from converter.ci.finding import Finding
 from converter.ci.opened import Opened
@@ -20,6 +21,8 @@ from converter.units.live import Exchanged
 from converter.vocabulary import Scheme
 
 FOLDED = b" "
+
+T = TypeVar("T", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -74,12 +77,7 @@ class View:
         if self.gone is None:
             return lines
         left = Counter(self.gone.get(change.new_path or change.old_path or "", {}))
-        own = {}
-        for number, line in lines.items():
-            if left[folded(line)] > 0:
-                left[folded(line)] -= 1
-                own[number] = line
-        return own
+        return {number: line for number, line in lines.items() if take(left, folded(line))}
 
     def uses_gone(self, change: FileChange) -> Counter[bytes]:
         """The lines with uses that go, white space folded."""
@@ -117,6 +115,13 @@ class View:
         if site is not None:
             evidence, against = site.evidence, site.against
         return Finding(self.name, path, line, col, rule, "", name, message, fix, replacement, evidence, against)
+
+
+def take(left: Counter[T], what: T) -> bool:
+    """Take one away, if there is one: each thing that goes accounts for one that comes."""
+    there = left[what] > 0
+    left[what] -= there
+    return there
 
 
 def folded(line: bytes) -> bytes:

@@ -14,7 +14,6 @@ from converter.convert.plan import by_path, chosen, edits
 from converter.convert.prepare import Preparation
 from converter.convert.sources import read_scanned
 from converter.convert.steps import prepare_steps
-from converter.convert.taken import own_names
 from converter.convert.together import Together, together
 from converter.errors import InputError
 from converter.tree import Tree, check_paths, shown
@@ -65,7 +64,7 @@ class Conversion:
     @cached_property
     def _wanted(self) -> tuple[Site, ...]:
         options = self.options
-        own = own_names(self.scheme) if self._spoken else frozenset[str]()
+        own = frozenset(self.scheme.origins()) if self._spoken else frozenset[str]()
         return tuple(chosen(self.report.sites, options.review, options.steps, options.prefixes, own))
 
     @cached_property

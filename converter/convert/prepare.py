@@ -93,7 +93,7 @@ class Preparation:
     # patches
 
     def _free_names(self) -> None:
-        for t in taken.find(self._tree, taken.own_names(self._chosen), self._definers):
+        for t in taken.find(self._tree, frozenset(self._chosen.origins()), self._definers):
             files: dict[str, list[Change]] = {}
             for path, edits in t.edits:
                 lines = self.workspace.lines(path)

@@ -16,7 +16,6 @@ from converter.classify.roles import inert_directory
 from converter.convert.edits import Edit
 from converter.csource.text import Lines, mask
 from converter.tree import Tree
-from converter.vocabulary import Scheme, vocabulary
 
 _STRING = re.compile(rb'"(?:\\.|[^"\\\n])*"')
 
@@ -29,11 +28,6 @@ class Taken:
     name: str
     new: str
     edits: tuple[tuple[str, tuple[Edit, ...]], ...]  # by path
-
-
-def own_names(chosen: Scheme) -> frozenset[str]:
-    """The names that the scheme brings into the tree."""
-    return frozenset(n for row in chosen.names.values() for n in row.values()) - frozenset(vocabulary().names)
 
 
 def find(tree: Tree, names: frozenset[str], definers: Mapping[str, Sequence[str]]) -> list[Taken]:

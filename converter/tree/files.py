@@ -86,7 +86,7 @@ def _add(entries: list[Entry], path: str, item: os.DirEntry[str], problems: Prob
     if stat.S_ISREG(status.st_mode):
         size = status.st_size
         stamp = size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
-        entries.append(Entry(path if _UTF8 else portable(path), size, stamp))
+        entries.append(Entry(portable(path), size, stamp))
     elif not stat.S_ISLNK(status.st_mode):
         problems.add("not a regular file, passed over", portable(path))
 

@@ -31,7 +31,7 @@ CREATE TABLE stat_index (root BLOB PRIMARY KEY, used INTEGER, crc INTEGER, data 
 """
 
 _PAGE_SIZE = "PRAGMA page_size = 16384"
-"""Of a new file: a solved graph is one value of 40 MB, and SQLite chains its pages one by one."""
+"""Of a new file: a solved graph is one large value, and SQLite chains its pages one by one."""
 
 _NO_SYNC = "PRAGMA synchronous = OFF"
 """No waiting for the disk: what a power failure leaves of the file is met like any other damage."""

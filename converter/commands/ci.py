@@ -17,7 +17,9 @@ from converter.vocabulary import scheme as load_scheme
 
 def ci(
     repository: Repository = None,
-    range_: Annotated[str | None, typer.Argument(metavar="RANGE", help="Commits A..B, or one commit.")] = None,
+    range_: Annotated[
+        str | None, typer.Argument(metavar="RANGE", help="Commits A..B, 'A..B ^C', or one commit.")
+    ] = None,
     mbox: Annotated[
         Path | None, typer.Option("--mbox", metavar="FILE", help="Judge the mails of a series, not commits.")
     ] = None,

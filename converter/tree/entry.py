@@ -11,6 +11,9 @@ from converter.tree.problems import shown
 SUFFIXES = (".c", ".h", ".S", ".lds")
 """Suffixes of the files that are scanned (.lds.S and .lds.h end in one of them)."""
 
+PLACES = ("mm", "arch", "include/linux")
+"""Directories of which a kernel tree has one at least."""
+
 LARGEST = 1 << 29
 """Bytes of the largest file that is ever read into memory."""
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from converter.errors import InputError
-from converter.tree.entry import LARGEST, SUFFIXES, Entry, Tree, Unreadable, kernel_version
+from converter.tree.entry import LARGEST, PLACES, SUFFIXES, Entry, Tree, Unreadable, kernel_version
 from converter.tree.problems import Problems, shown
 
 # O_NONBLOCK: a FIFO that took the file's place since the listing must not hang the scan.
@@ -45,7 +45,7 @@ def _version(path: str, root: str) -> str:
         raise InputError(f"{shown(path)}: not a kernel tree: Makefile: {_reason(error)}{hint}") from None
     if version is None:
         raise InputError(f"{shown(path)}: not a kernel tree: its Makefile has no VERSION and PATCHLEVEL")
-    if not any(os.path.isdir(os.path.join(root, place)) for place in ("mm", "arch", "include/linux")):
+    if not any(os.path.isdir(os.path.join(root, place)) for place in PLACES):
         raise InputError(f"{shown(path)}: not a kernel tree: none of mm/, arch/ and include/linux/ is there")
     return version
 

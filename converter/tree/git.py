@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
 from converter.errors import InputError
-from converter.tree.entry import LARGEST, SUFFIXES, Entry, Tree, Unreadable, kernel_version
+from converter.tree.entry import LARGEST, PLACES, SUFFIXES, Entry, Tree, Unreadable, kernel_version
 from converter.tree.problems import Problems, shown
 
 _BATCH = 256
@@ -26,9 +26,6 @@ _FAILURES = 16
 """Times in a row that git may end without an answer: one damaged object costs one of them, a repository gone all."""
 
 _PIECE = 1 << 20
-
-_PLACES = ("mm", "arch", "include/linux")
-"""Directories of which a kernel tree has one at least."""
 
 
 def git_directory(path: str) -> str | None:
@@ -160,7 +157,7 @@ def _sizes(directory: str, where: str, blobs: list[str]) -> dict[str, int]:
 
 def version_at(directory: str, where: str, revision: str) -> str:
     """The version of the kernel whose tree a revision is. Raises InputError where it is none."""
-    answer = git(directory, "ls-tree", "-z", "--full-tree", revision, "Makefile", *_PLACES)
+    answer = git(directory, "ls-tree", "-z", "--full-tree", revision, "Makefile", *PLACES)
     if answer.returncode != 0:
         raise InputError(f"{where}: git: {last_line(answer.stderr)}{partial_clone(directory)}")
     fields = [line.partition("\t") for line in answer.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1]]
